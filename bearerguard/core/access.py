@@ -1,0 +1,181 @@
+"""Which paths are public, which are optional, and what a table of rules asks for.
+
+Deny by default stands on one comparison: the very string that the application routes on, never
+normalised, against an exact entry or the folder of a "/*" entry. A spelling that two programs could
+read in two ways is never public and matches no rule.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bearerguard.core.needs import Need, needs_of
+from bearerguard.core.request import RequestView
+from bearerguard.errors import ConfigurationError
+
+# What could still become a separator, a dot or an end of string for whoever decodes once more.
+STILL_ENCODED = re.compile(r"%(?:2f|5c|2e|00)", re.IGNORECASE)
+RULE = re.compile(r"(\*|[A-Z]+) (/\S*)")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one request has to bring. A ``need`` wins over ``public`` and ``optional``.
+
+    ``unruled`` says that a table of rules does not name the path: then no token is enough.
+    """
+
+    need: Need | None = None
+    public: bool = False
+    optional: bool = False
+    unruled: bool = False
+
+
+@dataclass(frozen=True)
+class PathSet:
+    """Exact paths, and folders written with "/*" at the end."""
+
+    exact: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, entries: Iterable[str]) -> "PathSet":
+        """Sort checked entries into exact paths and folders."""
+        exact = frozenset(entry for entry in entries if not entry.endswith("/*"))
+        return cls(exact, tuple(entry[:-1] for entry in entries if entry.endswith("/*")))
+
+    def has(self, path: str) -> bool:
+        """Tell whether a path in normal form is one of these."""
+        return path in self.exact or path.startswith(self.folders)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of a table: a method or "*", a path or a folder, and what it needs."""
+
+    method: str
+    path: str
+    is_folder: bool
+    need: Need
+
+    def covers(self, method: str, path: str) -> bool:
+        """Tell whether the row speaks of this request; HEAD is GET without a body."""
+        named = self.method in ("*", "GET" if method == "HEAD" else method)
+        return named and (path.startswith(self.path) if self.is_folder else path == self.path)
+
+
+@dataclass(frozen=True)
+class AccessTable:
+    """Everything that the operator said about paths.
+
+    ``rules`` is None where the routes themselves say what they need (Starlette, Flask); then a path
+    that nobody names needs a valid token. With a table, it is refused, unless ``otherwise`` is set.
+    """
+
+    public: PathSet = field(default_factory=PathSet)
+    optional: PathSet = field(default_factory=PathSet)
+    rules: tuple[Rule, ...] | None = None
+    otherwise: Need | None = None
+
+    @classmethod
+    def of(
+        cls, public: Sequence[str], optional: Sequence[str], rules: Mapping[str, Any] | None
+    ) -> "AccessTable":
+        """Read what an adapter was given; raises ConfigurationError naming every problem."""
+        problems = _problems_of(public, "public") + _problems_of(optional, "optional")
+        table: list[Rule] = []
+        otherwise = None
+        for key, needed in (rules or {}).items():
+            try:
+                need = needs_of([needed] if isinstance(needed, str | Need) else _listed(needed))
+                if key == "*":
+                    otherwise = need
+                else:
+                    table.append(_rule_of(key, need))
+            except ConfigurationError as error:
+                problems += [f"rule {key!r}: {problem}" for problem in error.problems]
+        problems += _equal_rules(table)
+        if problems:
+            raise ConfigurationError(*problems)
+        table.sort(key=lambda rule: (len(rule.path), not rule.is_folder), reverse=True)
+        ruled = None if rules is None else tuple(table)
+        return cls(PathSet.of(public), PathSet.of(optional), ruled, otherwise)
+
+    def access(self, request: RequestView) -> Access:
+        """Tell what a request has to bring; a rule wins over a public entry for the same path."""
+        normal = is_normal(request)
+        rule = self._rule_for(request) if normal else None
+        if rule is not None:
+            return Access(need=rule.need)
+        if normal and self.public.has(request.path):
+            return Access(public=True)
+        if normal and self.optional.has(request.path):
+            return Access(optional=True)
+        if self.rules is None:
+            return Access()
+        # "*" speaks of paths that everybody reads alike; another spelling might belong to a rule.
+        unruled = not normal or self.otherwise is None
+        return Access(unruled=True) if unruled else Access(need=self.otherwise)
+
+    def _rule_for(self, request: RequestView) -> Rule | None:
+        covering = (r for r in self.rules or () if r.covers(request.method, request.path))
+        return next(covering, None)
+
+
+def is_normal(request: RequestView) -> bool:
+    """Tell whether nobody could read this path in another way."""
+    path = request.path
+    if not path.startswith("/") or "\\" in path or "\x00" in path or STILL_ENCODED.search(path):
+        return False
+    if request.raw_path is not None and STILL_ENCODED.search(request.raw_path):
+        return False
+    *folders, last = path[1:].split("/")
+    return "" not in folders and not {".", ".."} & {*folders, last}
+
+
+def _problems_of(entries: object, name: str) -> list[str]:
+    """Say what is wrong with a list of paths."""
+    if not isinstance(entries, list | tuple):
+        return [f"{name}: {entries!r} is no list; write ['/healthz', '/docs/*']"]
+    return [problem for entry in entries if (problem := _problem_of(entry, name))]
+
+
+def _problem_of(entry: object, name: str) -> str | None:
+    """Say why an entry cannot be used, if so."""
+    if not isinstance(entry, str) or not entry.startswith("/"):
+        return f"{name}: {entry!r} is no path; write '/healthz' or '/docs/*'"
+    if entry == "/*":
+        return f"{name}: '/*' would open the whole application; name the paths"
+    path = entry.removesuffix("*") if entry.endswith("/*") else entry
+    if "*" in path or not is_normal(RequestView("GET", path, None, ())):
+        return f"{name}: {entry!r} can never match; '*' stands only at the end, as in '/docs/*'"
+    return None
+
+
+def _listed(needed: Any) -> list[Any]:
+    return list(needed) if isinstance(needed, list | tuple) else [needed]
+
+
+def _rule_of(key: str, need: Need) -> Rule:
+    match = RULE.fullmatch(key)
+    if match is None:
+        raise ConfigurationError("write a method or '*', a space and a path: 'GET /orders'")
+    method, path = match.groups()
+    if method == "HEAD":
+        raise ConfigurationError("HEAD takes the rule of GET")
+    if path != "/*" and (problem := _problem_of(path, "path")):
+        raise ConfigurationError(problem)
+    is_folder = path.endswith("/*")
+    return Rule(method, path.removesuffix("*") if is_folder else path, is_folder, need)
+
+
+def _equal_rules(rules: list[Rule]) -> list[str]:
+    """Name the pairs that would both decide about one request."""
+    return [
+        f"rules {one.method} and {other.method} for {one.path!r} say two things about one request"
+        for index, one in enumerate(rules)
+        for other in rules[:index]
+        if (one.path, one.is_folder) == (other.path, other.is_folder)
+        and (one.method == other.method or "*" in (one.method, other.method))
+    ]

@@ -1,0 +1,159 @@
+"""What a handler gets: the claims of a verified token, typed.
+
+Source: RFC 9068 sections 2.2 and 2.2.3.1, RFC 6749 section 3.3, RFC 6901 (JSON Pointer).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from bearerguard.core.claims import Claims
+from bearerguard.core.policy import Place, Policy
+from bearerguard.core.signature import VerifiedToken
+from bearerguard.errors import RejectedError
+
+
+class Principal(NamedTuple):
+    """Who is calling: a subject means something only within its issuer (RFC 7519 4.1.2)."""
+
+    issuer: str
+    subject: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessToken:
+    """A token that passed every check.
+
+    Times are seconds since 1970. ``scopes`` and ``roles`` hold what the configured places of the
+    token name (groups, permissions and entitlements count as roles). ``tenant`` is filled by
+    profiles of providers whose tokens name one.
+    """
+
+    issuer: str
+    subject: str | None
+    client_id: str | None
+    audience: tuple[str, ...]
+    scopes: frozenset[str]
+    roles: frozenset[str]
+    expires_at: float
+    issued_at: float | None
+    auth_time: float | None
+    acr: str | None
+    amr: tuple[str, ...]
+    token_id: str | None
+    tenant: str | None = None
+    payload: bytes = field(repr=False, compare=False, default=b"{}")
+
+    @property
+    def principal(self) -> Principal:
+        """The issuer and the subject together, the only unique name of a caller."""
+        return Principal(self.issuer, self.subject)
+
+    @property
+    def is_client(self) -> bool:
+        """Whether a client acts on its own behalf: sub equals client_id (RFC 9068 section 5)."""
+        return self.client_id is not None and self.subject == self.client_id
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """All claims, made anew at each access: changing them changes nothing else."""
+        claims: dict[str, Any] = json.loads(self.payload)
+        return claims
+
+    @property
+    def authorization_details(self) -> tuple[dict[str, Any], ...]:
+        """The well-formed elements of a rich authorization request (RFC 9396 section 9.1).
+
+        An element without a string ``type``, or a claim that is no array, grants nothing.
+        """
+        details = self.claims.get("authorization_details", [])
+        elements = details if isinstance(details, list) else []
+        return tuple(
+            element
+            for element in elements
+            if isinstance(element, dict) and isinstance(element.get("type"), str)
+        )
+
+
+def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
+    """Build the AccessToken of a verified token whose claims passed every rule.
+
+    Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
+    """
+    claims = verified.token.claims
+    audience = claims["aud"]
+    return AccessToken(
+        issuer=claims["iss"],
+        subject=claims.get("sub"),
+        client_id=claims.get("client_id"),
+        audience=(audience,) if isinstance(audience, str) else tuple(audience),
+        scopes=read_places(claims, policy.scope_places, policy),
+        roles=read_places(claims, policy.role_places, policy),
+        expires_at=claims["exp"],
+        issued_at=claims.get("iat"),
+        auth_time=claims.get("auth_time"),
+        acr=claims.get("acr"),
+        amr=tuple(claims.get("amr", ())),
+        token_id=claims.get("jti"),
+        payload=verified.token.parts.payload,
+    )
+
+
+def read_places(claims: Claims, places: tuple[Place, ...], policy: Policy) -> frozenset[str]:
+    """Give the union of what stands at the places; a missing place gives nothing.
+
+    Refuses: "claim_malformed" for any other shape, which is never taken as an empty set.
+    """
+    return frozenset(
+        name for place in places for name in _read_place(claims, place, policy.audiences)
+    )
+
+
+def find(claims: Any, path: str) -> Any:
+    """Give the value at a claim's name or a JSON Pointer, or None where there is none.
+
+    Source: RFC 6901 sections 3 and 4. A path that does not begin with "/" is a claim's name as it
+    stands, whatever characters it has ("cognito:groups").
+    """
+    if not path.startswith("/"):
+        return claims.get(path)
+    for step in path[1:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(claims, dict) or name not in claims:
+            return None
+        claims = claims[name]
+    return claims
+
+
+def _read_place(claims: Claims, place: Place, audiences: tuple[str, ...]) -> Iterator[str]:
+    for path in _paths(place.path, audiences):
+        takes_keys = path.endswith("/*")
+        value = find(claims, path.removesuffix("/*"))
+        if value is None:
+            continue
+        if takes_keys != isinstance(value, dict):
+            raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)
+        yield from value if takes_keys else _names(value, place)
+
+
+def _paths(path: str, audiences: tuple[str, ...]) -> list[str]:
+    """Fill the hole for the audience; in a pointer "~" and "/" are written with an escape."""
+    if "{audience}" not in path:
+        return [path]
+    if path.startswith("/"):
+        audiences = tuple(name.replace("~", "~0").replace("/", "~1") for name in audiences)
+    return [path.replace("{audience}", name) for name in audiences]
+
+
+def _names(value: Any, place: Place) -> list[str]:
+    if isinstance(value, str) and "string" in place.forms:
+        # RFC 6749 section 3.3: the space is the only separator; a tab belongs to the name.
+        return [name for name in value.split(" ") if name]
+    if isinstance(value, list):
+        objects = any(isinstance(item, dict) for item in value)
+        names = [item.get("value") if isinstance(item, dict) else item for item in value]
+        strings = [name for name in names if isinstance(name, str)]
+        if len(strings) == len(names) and ("objects" in place.forms or not objects):
+            return strings if "array" in place.forms or "objects" in place.forms else []
+    raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)

@@ -1,0 +1,75 @@
+"""From a refusal to the answer that a caller gets.
+
+Source: RFC 6750 section 3, RFC 9110 sections 11.2, 11.6.1 and 15.5.2, RFC 9111 section 3.5.
+
+Every character of an answer comes from the operator's settings or from the table of reasons.
+Nothing out of a request is repeated.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from bearerguard.errors import RejectedError, UnavailableError
+
+# RFC 9110 section 5.6.4 less what needs an escape anyway: visible ASCII and the space.
+QUOTABLE = re.compile(r"[\x20-\x7E]*")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete HTTP response."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def answer_to(
+    refusal: RejectedError | UnavailableError, realm: str, scopes: tuple[str, ...] = ()
+) -> Answer:
+    """Build the answer to a refused request.
+
+    ``realm`` is the protection space, ``scopes`` all that the route needs, where that is known.
+    Source: RFC 6750 section 3.1; 503 without a challenge, because the credentials are not to blame.
+    """
+    content: dict[str, str] = {}
+    if refusal.error is not None and refusal.description is not None:
+        content = {"error": refusal.error, "error_description": refusal.description}
+    if isinstance(refusal, UnavailableError):
+        special = ("Retry-After", str(refusal.retry_after))
+    else:
+        special = ("WWW-Authenticate", challenge(refusal, realm, scopes))
+    body = json.dumps(content).encode()
+    headers = (
+        special,
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    )
+    return Answer(refusal.status, headers, body)
+
+
+def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) -> str:
+    """Write the WWW-Authenticate field of a refusal.
+
+    Source: RFC 6750 section 3: at least one parameter, each at most once; no error where no
+    credentials were sent. The realm is always a quoted-string (RFC 9110 section 11.5).
+    """
+    parameters = {"realm": realm}
+    if refusal.error is not None and refusal.description is not None:
+        parameters["error"] = refusal.error
+        parameters["error_description"] = refusal.description
+    if scopes and refusal.error != "invalid_request":
+        parameters["scope"] = " ".join(scopes)
+    return "Bearer " + ", ".join(f'{name}="{_quote(text)}"' for name, text in parameters.items())
+
+
+def is_quotable(text: str) -> bool:
+    """Tell whether a text can stand in a header field (RFC 9110 section 5.5)."""
+    return QUOTABLE.fullmatch(text) is not None
+
+
+def _quote(text: str) -> str:
+    """Escape as RFC 9110 section 5.6.4 asks."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

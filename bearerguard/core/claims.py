@@ -1,0 +1,217 @@
+"""The claim rules: one function a rule, and the order in which they run.
+
+Source: RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725 section 3.
+
+The first rules run before the signature is verified, so that a hopeless token costs no
+cryptography; they can only refuse. Every rule that ends in an access decision runs for every
+token, and only :func:`bearerguard.core.signature.verify` makes the type from which an
+:class:`~bearerguard.core.access_token.AccessToken` can be built.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bearerguard.core.policy import Policy
+from bearerguard.core.token import TokenHeader
+from bearerguard.errors import RejectedError
+
+Claims = Mapping[str, Any]
+HeaderRule = Callable[[TokenHeader, Policy], None]
+ClaimRule = Callable[[Claims, Policy, float], None]
+
+# 9999-12-31T23:59:59Z, the last second that RFC 3339 and datetime can express: a larger number
+# would pass here and break the application's arithmetic.
+LAST_SECOND = 253402300799
+
+
+def check_type(header: TokenHeader, policy: Policy) -> None:
+    """The token must say that it is an access token.
+
+    Source: RFC 9068 section 4, RFC 8725 section 3.11; RFC 7515 section 4.1.9: a media type, so
+    case does not count and "application/" may be left out.
+    Refuses: "type_mismatch".
+    """
+    typ = header.typ
+    if typ is not None:
+        typ = typ.lower()
+        # Only where nothing follows but a subtype: "application/a/b" is no media type.
+        if typ.startswith("application/") and "/" not in typ[12:]:
+            typ = typ[12:]
+    if typ not in policy.profile.token_types:
+        expected = sorted(str(accepted) for accepted in policy.profile.token_types)
+        raise RejectedError("type_mismatch", expected=expected, found=header.typ)
+
+
+def check_algorithm(header: TokenHeader, policy: Policy) -> None:
+    """The algorithm must be one that this API allows, whatever the key could do.
+
+    Source: RFC 8725 section 3.1, RFC 7515 section 5.2 (compared exactly; "none" is never allowed).
+    Refuses: "algorithm_not_allowed".
+    """
+    if header.alg not in policy.algorithms:
+        expected = sorted(policy.algorithms)
+        raise RejectedError("algorithm_not_allowed", expected=expected, found=header.alg)
+
+
+def check_expiry(claims: Claims, policy: Policy, now: float) -> None:
+    """Now must be before exp; exactly at exp the token is expired.
+
+    Source: RFC 7519 section 4.1.4, RFC 9068 section 4.
+    Refuses: "claim_missing", "claim_malformed", "expired".
+    """
+    expires_at = _time(claims, "exp")
+    if expires_at is None:
+        raise RejectedError("claim_missing", expected="exp")
+    if now >= expires_at + policy.leeway_s:
+        raise RejectedError("expired", expected=f"exp after {now:.0f}", found=expires_at)
+
+
+def check_not_before(claims: Claims, policy: Policy, now: float) -> None:
+    """Now must be at or after nbf.
+
+    Source: RFC 7519 section 4.1.5.
+    Refuses: "claim_malformed", "not_yet_valid".
+    """
+    not_before = _time(claims, "nbf")
+    if not_before is not None and now < not_before - policy.leeway_s:
+        raise RejectedError("not_yet_valid", expected=f"nbf up to {now:.0f}", found=not_before)
+
+
+def check_issued_at(claims: Claims, policy: Policy, now: float) -> None:
+    """A token cannot come from the future, nor be older than the operator allows.
+
+    Source: RFC 7519 section 4.1.6; the refusal of a future iat and the greatest age are ours.
+    Refuses: "claim_malformed", "claim_missing", "issued_in_the_future", "too_old".
+    """
+    issued_at = _time(claims, "iat")
+    if issued_at is None:
+        if policy.max_age_s is not None:
+            raise RejectedError("claim_missing", expected="iat")
+        return
+    if now < issued_at - policy.leeway_s:
+        raise RejectedError("issued_in_the_future", expected=f"iat up to {now}", found=issued_at)
+    if policy.max_age_s is not None and now >= issued_at + policy.max_age_s + policy.leeway_s:
+        raise RejectedError("too_old", expected=f"{policy.max_age_s} s at most", found=issued_at)
+
+
+def check_issuer(claims: Claims, policy: Policy, _now: float) -> None:
+    """The token must come from the configured issuer, compared code point by code point.
+
+    Source: RFC 9068 section 4, RFC 7519 section 4.1.1, RFC 8725 section 3.8.
+    Refuses: "issuer_missing", "claim_malformed", "issuer_mismatch".
+    """
+    if "iss" not in claims:
+        raise RejectedError("issuer_missing", expected=policy.issuer)
+    if not isinstance(claims["iss"], str):
+        raise RejectedError("claim_malformed", expected="iss as a string")
+    if claims["iss"] != policy.issuer:
+        raise RejectedError("issuer_mismatch", expected=policy.issuer, found=claims["iss"])
+
+
+def check_audience(claims: Claims, policy: Policy, _now: float) -> None:
+    """The token must be meant for this API.
+
+    Source: RFC 9068 section 4, RFC 7519 section 4.1.3, RFC 8725 section 3.9.
+    Refuses: "audience_missing", "claim_malformed", "audience_mismatch".
+    """
+    if "aud" not in claims:
+        raise RejectedError("audience_missing", expected=policy.audiences)
+    audience = claims["aud"]
+    named = [audience] if isinstance(audience, str) else audience
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise RejectedError("claim_malformed", expected="aud as a string or an array of strings")
+    if not set(named) & set(policy.audiences):
+        raise RejectedError("audience_mismatch", expected=policy.audiences, found=named)
+
+
+def check_required(claims: Claims, policy: Policy, _now: float) -> None:
+    """Every claim that the profile demands must be there.
+
+    Source: RFC 9068 section 2.2.
+    Refuses: "claim_missing".
+    """
+    missing = [name for name in policy.profile.required_claims if name not in claims]
+    if missing:
+        raise RejectedError("claim_missing", expected=missing)
+
+
+def check_strings(claims: Claims, _policy: Policy, _now: float) -> None:
+    """Identifiers are non-empty strings; acr is a string and amr an array of strings.
+
+    Source: RFC 7519 sections 4.1.2 and 4.1.7, RFC 9068 sections 2.2 and 2.2.1.
+    Refuses: "claim_malformed".
+    """
+    for name in ("sub", "client_id", "jti", "acr"):
+        if name in claims and not (isinstance(claims[name], str) and claims[name]):
+            raise RejectedError("claim_malformed", expected=f"{name} as a non-empty string")
+    amr = claims.get("amr", [])
+    if not isinstance(amr, list) or not all(isinstance(method, str) for method in amr):
+        raise RejectedError("claim_malformed", expected="amr as an array of strings")
+
+
+def check_auth_time(claims: Claims, _policy: Policy, _now: float) -> None:
+    """The time of the user's authentication is a number, where it is given.
+
+    Source: RFC 9068 section 2.2.1, OpenID Connect Core section 2.
+    Refuses: "claim_malformed".
+    """
+    _time(claims, "auth_time")
+
+
+def check_kind(claims: Claims, policy: Policy, _now: float) -> None:
+    """A token with the mark of another kind is not an access token.
+
+    Source: RFC 8725 section 3.12, RFC 9068 section 5. Where typ cannot tell, these claims do.
+    Refuses: "wrong_kind_of_token".
+    """
+    foreign = sorted(policy.profile.foreign_claims & claims.keys())
+    if foreign:
+        raise RejectedError("wrong_kind_of_token", expected="an access token", found=foreign)
+    for name, accepted in policy.profile.kind_claims.items():
+        # A list or an object cannot be hashed, and is none of the accepted strings either.
+        if name in claims and not (isinstance(claims[name], str) and claims[name] in accepted):
+            raise RejectedError("wrong_kind_of_token", expected=sorted(accepted), found=name)
+
+
+def check_binding(claims: Claims, _policy: Policy, _now: float) -> None:
+    """A token bound to a key is never taken as a plain Bearer token.
+
+    Source: RFC 7800 section 3.1, RFC 9449 section 7.2, RFC 8705 section 3. RFC 7800 would let an
+    unknown method pass; that is a downgrade, so we do not.
+    Refuses: "claim_malformed", "token_bound".
+    """
+    if "cnf" not in claims:
+        return
+    if not isinstance(claims["cnf"], dict):
+        raise RejectedError("claim_malformed", expected="cnf as an object")
+    raise RejectedError("token_bound", expected="a token without cnf", found=sorted(claims["cnf"]))
+
+
+HEADER_RULES: tuple[HeaderRule, ...] = (check_type, check_algorithm)
+RULES_BEFORE_SIGNATURE: tuple[ClaimRule, ...] = (
+    check_expiry,
+    check_not_before,
+    check_issued_at,
+    check_issuer,
+    check_audience,
+)
+RULES_AFTER_SIGNATURE: tuple[ClaimRule, ...] = (
+    check_required,
+    check_strings,
+    check_auth_time,
+    check_kind,
+    check_binding,
+)
+
+
+def _time(claims: Claims, name: str) -> float | None:
+    """Read a NumericDate: seconds since 1970, a JSON number and nothing else (RFC 7519 2)."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    # bool is an int in Python, and is not a number in JSON.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RejectedError("claim_malformed", expected=f"{name} as a number")
+    if not 0 <= value <= LAST_SECOND:
+        raise RejectedError("claim_malformed", expected=f"{name} from 1970 to 9999")
+    return value

@@ -1,0 +1,42 @@
+"""From the Authorization header to a token, to nothing, or to a malformed request.
+
+Source: RFC 6750 section 2.1, RFC 9110 sections 11.4 and 11.6.2.
+
+A token is taken from nowhere else: not from the query, the body or a cookie (RFC 9700 section
+4.3.2, RFC 6750 section 5.3).
+"""
+
+import re
+from collections.abc import Sequence
+
+from bearerguard.errors import RejectedError
+
+# RFC 9110 section 11.4: scheme, then one or more spaces, then for Bearer a token68. The scheme's
+# characters are a "token" of section 5.6.2.
+CREDENTIALS = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(.*)", re.DOTALL)
+B64TOKEN = re.compile(r" +([A-Za-z0-9._~+/-]+=*)")
+# WSGI servers join repeated fields with a comma, and ASGI servers do not: both must answer alike.
+JOINED = re.compile(r",[ \t]*bearer(?:[ \t,]|$)", re.IGNORECASE)
+
+
+def read_token(fields: Sequence[str]) -> str | None:
+    """Give the Bearer token, or None where there are no credentials that concern us.
+
+    ``fields`` are the values of every Authorization header field of the request.
+    Source: RFC 6750 sections 2.1 and 3.1; another scheme counts as no credentials.
+    Refuses: "credentials_repeated", "credentials_malformed".
+    """
+    if not fields:
+        return None
+    if len(fields) > 1 or JOINED.search(fields[0]):
+        raise RejectedError("credentials_repeated", expected="one Authorization header field")
+    match = CREDENTIALS.fullmatch(fields[0].strip(" \t"))
+    if match is None:
+        raise RejectedError("credentials_malformed", expected="a scheme and a token")
+    scheme, rest = match.groups()
+    if scheme.lower() != "bearer":
+        return None
+    token = B64TOKEN.fullmatch(rest)
+    if token is None:
+        raise RejectedError("credentials_malformed", expected="Bearer, a space, one b64token")
+    return token[1]

@@ -1,0 +1,131 @@
+"""Strict base64url and strict JSON.
+
+Source: RFC 7515 sections 2 and 10.12, RFC 7519 section 7.2, RFC 8259 sections 4 and 8.1.
+
+Two readers of one document must never see two different documents, so whatever could be read in
+two ways is refused: padding, unused bits, repeated names, a byte order mark, NaN, lone surrogates.
+By hand because the standard decoders are lenient in exactly these points.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any, NoReturn
+
+BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
+# Real tokens nest four or five levels. The limit keeps every later walk over the claims, ours and
+# the application's, far away from the interpreter's recursion limit.
+MAX_DEPTH = 32
+# RFC 8259 section 6 promises interoperability up to 53 bits; a certificate serial number is the
+# longest integer seen in a claim. Longer ones only cost time: conversion is quadratic.
+MAX_DIGITS = 128
+
+SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class EncodingError(ValueError):
+    """The bytes are not the one canonical form. The message never quotes them."""
+
+
+def base64url_decode(text: bytes) -> bytes:
+    """Decode unpadded base64url, only in its canonical form.
+
+    Raises:
+        EncodingError: padding, other characters, an impossible length, or unused bits that are set
+            (then two texts would stand for the same bytes).
+    """
+    if not BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        raise EncodingError("not base64url")
+    decoded = urlsafe_b64decode(text + b"==")
+    if base64url_encode(decoded) != text:
+        raise EncodingError("base64url with unused bits set")
+    return decoded
+
+
+def base64url_encode(data: bytes) -> bytes:
+    """Encode as unpadded base64url (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def read_json(document: bytes) -> Any:
+    """Parse one JSON text of UTF-8, refusing what could be understood in two ways.
+
+    Raises:
+        EncodingError: not UTF-8, a byte order mark, not JSON, a repeated name, NaN or an infinity,
+            an overlong integer, nesting deeper than 32 levels, or a lone surrogate.
+    """
+    try:
+        text = document.decode("utf-8")
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique_names,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_bounded_integer,
+        )
+    except RecursionError:
+        raise EncodingError("nested too deeply") from None
+    except ValueError as error:
+        # The decoders' own messages may quote the document.
+        reason = str(error) if isinstance(error, EncodingError) else "not JSON in UTF-8"
+        raise EncodingError(reason) from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(value)
+    if SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def read_json_object(document: bytes) -> dict[str, Any]:
+    """Parse one JSON object; raises EncodingError like :func:`read_json`, and for other values."""
+    value = read_json(document)
+    if not isinstance(value, dict):
+        raise EncodingError("not a JSON object")
+    return value
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise EncodingError("a repeated name")
+    return names
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise EncodingError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise EncodingError("a number beyond all bounds")
+    return number
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise EncodingError("an integer with too many digits")
+    return int(text)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise EncodingError("nested too deeply")
+
+
+def _children(node: Any) -> list[Any]:
+    """Give the containers directly inside a container."""
+    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [child for child in inside if isinstance(child, dict | list)]
+
+
+def _check_surrogates(value: Any) -> None:
+    """Half a character cannot be written as UTF-8: it would break the application's answer."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise EncodingError("half a character") from None

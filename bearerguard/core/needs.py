@@ -1,0 +1,258 @@
+"""What a route needs of a token, as one value.
+
+``scope("a") & (scope("b") | role("admin"))``. Enforcement, the challenge and the documentation of a
+route all read this value. It is not a condition: ``and``, ``or``, ``not`` and ``if`` would silently
+drop a part of it, so they raise.
+
+Source: RFC 6749 section 3.3 (scopes), RFC 9068 section 4 (authorization claims).
+"""
+
+import functools
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Union
+
+from bearerguard.core.access_token import AccessToken, find
+from bearerguard.errors import ConfigurationError, RejectedError
+
+# RFC 6749 section 3.3: what a scope may consist of, and so what can stand in a challenge.
+SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+Check = Callable[[AccessToken], bool]
+NeedLike = Union["Need", str, Check]
+
+
+class Need(ABC):
+    """Something that a token must have. Combine needs with ``&`` and ``|``."""
+
+    @abstractmethod
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether the token has it."""
+
+    @abstractmethod
+    def scopes(self) -> tuple[str, ...]:
+        """Name every scope in this need, in order, each once: what a client could ask for."""
+
+    def __and__(self, other: NeedLike) -> "Need":
+        return all_of(self, other)
+
+    def __or__(self, other: NeedLike) -> "Need":
+        return any_of(self, other)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a need has no truth value: write & for 'and', | for 'or'")
+
+
+@dataclass(frozen=True)
+class Scope(Need):
+    """One scope, compared as a whole and case-sensitively."""
+
+    name: str
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether the token carries the scope."""
+        return self.name in token.scopes
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name the scope."""
+        return (self.name,)
+
+    def __str__(self) -> str:
+        return f"scope {self.name}"
+
+
+@dataclass(frozen=True)
+class Role(Need):
+    """One role, group, permission or entitlement."""
+
+    name: str
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether the token carries the role."""
+        return self.name in token.roles
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name nothing: a role cannot be asked for."""
+        return ()
+
+    def __str__(self) -> str:
+        return f"role {self.name}"
+
+
+@dataclass(frozen=True)
+class Claim(Need):
+    """A claim with exactly one value, of exactly that JSON type."""
+
+    path: str
+    equals: Any
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether the claim is there with that value; ``True`` is not ``1``."""
+        value = find(token.claims, self.path)
+        return type(value) is type(self.equals) and bool(value == self.equals)
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name nothing: a claim cannot be asked for."""
+        return ()
+
+    def __str__(self) -> str:
+        return f"claim {self.path}"
+
+
+@dataclass(frozen=True)
+class Custom(Need):
+    """The application's own check. Only exactly ``True`` admits; an exception propagates."""
+
+    check: Check
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Call the check."""
+        return self.check(token) is True
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name nothing: nobody can know what the check looks at."""
+        return ()
+
+    def __str__(self) -> str:
+        return f"check {getattr(self.check, '__qualname__', type(self.check).__name__)}"
+
+
+@dataclass(frozen=True)
+class AllOf(Need):
+    """Every one of its parts. Without parts: a valid token is enough."""
+
+    parts: tuple[Need, ...]
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether every part is satisfied."""
+        return all(part.satisfied_by(token) for part in self.parts)
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name the scopes of all parts."""
+        return _scopes_of(self.parts)
+
+    def __str__(self) -> str:
+        return " and ".join(f"({p})" if isinstance(p, AnyOf) else str(p) for p in self.parts)
+
+
+@dataclass(frozen=True)
+class AnyOf(Need):
+    """At least one of its parts."""
+
+    parts: tuple[Need, ...]
+
+    def satisfied_by(self, token: AccessToken) -> bool:
+        """Tell whether one part is satisfied."""
+        return any(part.satisfied_by(token) for part in self.parts)
+
+    def scopes(self) -> tuple[str, ...]:
+        """Name the scopes of all parts: whoever has them all passes."""
+        return _scopes_of(self.parts)
+
+    def __str__(self) -> str:
+        return " or ".join(str(part) for part in self.parts)
+
+
+# What deny by default asks for: a valid token, whatever it may do.
+authenticated: Need = AllOf(())
+
+
+def scope(name: str) -> Need:
+    """Need one scope; ConfigurationError for what RFC 6749 section 3.3 does not allow as one."""
+    if not isinstance(name, str) or not SCOPE_TOKEN.fullmatch(name):
+        hint = "; write each scope as a string of its own" if " " in str(name) else ""
+        raise ConfigurationError(f"{name!r} is not a scope (RFC 6749 section 3.3){hint}")
+    return Scope(name)
+
+
+def role(name: str) -> Need:
+    """Need one role, group, permission or entitlement."""
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"{name!r} is not the name of a role")
+    return Role(name)
+
+
+def claim(path: str, *, equals: Any) -> Need:
+    """Need a claim, by its name or a JSON Pointer (RFC 6901), with exactly this value."""
+    if not isinstance(path, str) or not path or equals is None:
+        raise ConfigurationError("claim() takes a claim's name and the value that it must have")
+    return Claim(path, equals)
+
+
+def all_of(*needs: NeedLike) -> Need:
+    """Need every one; ConfigurationError when there is none, which is rarely what was meant."""
+    if not needs:
+        raise ConfigurationError("all_of() needs at least one part; requires() takes any token")
+    parts = [need_of(need) for need in needs]
+    return parts[0] if len(parts) == 1 else AllOf(_flat(parts, AllOf))
+
+
+def any_of(*needs: NeedLike) -> Need:
+    """Need at least one; ConfigurationError when there is none, which nobody could satisfy."""
+    if not needs:
+        raise ConfigurationError("any_of() needs at least one part")
+    parts = [need_of(need) for need in needs]
+    return parts[0] if len(parts) == 1 else AnyOf(_flat(parts, AnyOf))
+
+
+def need_of(value: NeedLike) -> Need:
+    """Make a need of a scope's name, a need, or the application's own check."""
+    if isinstance(value, Need):
+        return value
+    if isinstance(value, str):
+        return scope(value)
+    return _custom(value)
+
+
+def needs_of(values: Iterable[NeedLike]) -> Need:
+    """Make one need of all: what ``requires(*values)`` means. Nothing: any valid token."""
+    values = list(values)
+    return all_of(*values) if values else authenticated
+
+
+def check_need(need: Need, token: AccessToken) -> None:
+    """Enforce a need.
+
+    Source: RFC 6750 section 3.1, RFC 9068 section 4.
+    Refuses: "scope_insufficient".
+    """
+    if not need.satisfied_by(token):
+        found = sorted(token.scopes | token.roles)
+        raise RejectedError("scope_insufficient", expected=str(need), found=found)
+
+
+def _custom(check: Check) -> Need:
+    if not callable(check):
+        raise ConfigurationError(f"{check!r} is not a scope, a need or a function of the token")
+    function: Any = check
+    while isinstance(function, functools.partial):
+        function = function.func
+    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(candidate) or inspect.isgeneratorfunction(candidate):
+            raise ConfigurationError(f"{check!r} must be a plain function, not async, no generator")
+        if inspect.isasyncgenfunction(candidate):
+            raise ConfigurationError(f"{check!r} must be a plain function, not async, no generator")
+    try:
+        inspect.signature(check).bind(object())
+    except TypeError:
+        raise ConfigurationError(
+            f"{check!r} must take the token alone; on a view write @requires() with parentheses"
+        ) from None
+    except ValueError:  # some built-in callables do not tell their signature
+        pass
+    return Custom(check)
+
+
+def _flat(parts: Iterable[Need], kind: type[AllOf] | type[AnyOf]) -> tuple[Need, ...]:
+    """Write ``a & b & c`` as one need of three parts."""
+    flat: list[Need] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, kind) and part.parts else [part])
+    return tuple(flat)
+
+
+def _scopes_of(parts: Iterable[Need]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts for name in part.scopes()))

@@ -1,0 +1,97 @@
+"""What one issuer's tokens must look like: the rules as values, without any code.
+
+Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+EC_ALGORITHMS = ("ES256", "ES384", "ES512")
+# RFC 9864 section 2.2: EdDSA with Ed25519 and the name Ed25519 are one and the same.
+OKP_ALGORITHMS = ("EdDSA", "Ed25519")
+# RFC 9964 section 4.
+AKP_ALGORITHMS = ("ML-DSA-44", "ML-DSA-65", "ML-DSA-87")
+ASYMMETRIC_ALGORITHMS = RSA_ALGORITHMS + EC_ALGORITHMS + OKP_ALGORITHMS + AKP_ALGORITHMS
+# RFC 7518 section 3.2: a key of at least the size of the hash output, in bytes.
+HMAC_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where scopes or roles stand: a claim's name, or a JSON Pointer when it begins with "/".
+
+    ``forms`` are the shapes that count there: "string" (split at single spaces), "array" (of
+    strings) and "objects" (with a string ``value``, RFC 9068 section 2.2.3.1). A list where only a
+    string counts gives nothing; every other shape refuses the token.
+    """
+
+    path: str
+    forms: frozenset[str] = frozenset({"string", "array"})
+
+
+ROLE_FORMS = frozenset({"string", "array", "objects"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The habits of an issuer's tokens, as far as they differ from issuer to issuer."""
+
+    token_types: frozenset[str | None]
+    required_claims: tuple[str, ...]
+    # claim -> the values that mark an access token; a token with another value is something else.
+    kind_claims: Mapping[str, frozenset[str]]
+    # Claims that only other kinds of token carry: ID tokens, logout tokens, security events.
+    foreign_claims: frozenset[str]
+    scope_places: tuple[Place, ...]
+    role_places: tuple[Place, ...]
+
+
+# RFC 9068 section 2.2.3: scope is one string; a list is read only where a setting says so.
+SCOPE = Place("scope", frozenset({"string"}))
+# RFC 9068 section 2.2.3.1 takes these three from SCIM.
+ROLES = tuple(Place(name, ROLE_FORMS) for name in ("roles", "groups", "entitlements"))
+
+RFC9068 = Profile(
+    token_types=frozenset({"at+jwt"}),
+    required_claims=("exp", "iss", "aud", "sub", "client_id", "iat", "jti"),
+    kind_claims={},
+    foreign_claims=frozenset(),
+    scope_places=(SCOPE,),
+    role_places=ROLES,
+)
+# Many servers send typ JWT or none. That opens the door to ID tokens and logout tokens of the same
+# issuer (RFC 8725 section 3.12), so their marks are refused instead.
+JWT = Profile(
+    token_types=frozenset({"at+jwt", "jwt", None}),
+    required_claims=("exp", "iss", "aud", "sub", "iat"),
+    kind_claims={
+        "token_use": frozenset({"access"}),
+        "typ": frozenset({"Bearer", "at+jwt"}),
+        "drn": frozenset({"DS"}),
+        "purpose": frozenset({"access_token"}),
+    },
+    foreign_claims=frozenset({"nonce", "at_hash", "c_hash", "events"}),
+    scope_places=(SCOPE,),
+    role_places=ROLES,
+)
+PROFILES = {"rfc9068": RFC9068, "jwt": JWT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Everything that decides whether a token of one issuer is good for this API.
+
+    ``leeway_s`` and ``max_age_s`` are seconds, ``max_bytes`` the longest token that is looked at.
+    """
+
+    issuer: str
+    audiences: tuple[str, ...]
+    algorithms: frozenset[str]
+    profile: Profile
+    scope_places: tuple[Place, ...]
+    role_places: tuple[Place, ...]
+    required_scopes: tuple[str, ...] = ()
+    leeway_s: float = 30
+    max_age_s: float | None = None
+    max_bytes: int = 16384

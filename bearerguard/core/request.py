@@ -1,0 +1,32 @@
+"""What the core needs to know of a request, whatever server or framework took it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """A request without its body, which no decision here depends on.
+
+    ``path`` is the very string that the application routes on (ASGI ``path`` less ``root_path``,
+    WSGI ``PATH_INFO``). ``raw_path`` is the path as it came over the wire, where the server tells.
+    ``headers`` are name and value pairs, names in any case, repeated fields kept apart.
+    """
+
+    method: str
+    path: str
+    raw_path: str | None
+    headers: Sequence[tuple[str, str]]
+
+    def field(self, name: str) -> list[str]:
+        """Every value of one header field, in order. ``name`` is given in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def is_preflight(self) -> bool:
+        """Tell a CORS preflight, which by the Fetch standard never carries credentials."""
+        return (
+            self.method == "OPTIONS"
+            and bool(self.field("origin"))
+            and bool(self.field("access-control-request-method"))
+            and not self.field("authorization")
+        )

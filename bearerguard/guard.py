@@ -1,0 +1,258 @@
+"""The guard: settings in, decisions out. The only door from the frameworks to the rest.
+
+Both drivers below run the one flow of :mod:`bearerguard.core.flow`; they differ only in how they
+wait for a key.
+"""
+
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from random import SystemRandom
+from typing import Any, TypeVar
+
+from bearerguard.core.access import Access
+from bearerguard.core.access_token import AccessToken
+from bearerguard.core.challenge import Answer, answer_to
+from bearerguard.core.explain import Explanation, explain
+from bearerguard.core.flow import Flow, KeyQuery, admit, authenticate
+from bearerguard.core.jwk import Key, KeyRefusedError, KeySet, secret_key
+from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
+from bearerguard.core.request import RequestView
+from bearerguard.core.signature import ml_dsa_is_supported
+from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
+from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.discovery import IssuerKeys
+from bearerguard.jwks.fetch import Fetcher, HttpFetcher
+from bearerguard.jwks.source import Keys, KeySource, StaticKeys
+from bearerguard.settings import Settings, Source, from_arguments, from_environment
+
+logger = logging.getLogger("bearerguard")
+
+Result = TypeVar("Result")
+# A fact in a log line may come from a token: as long as an issuer's URL, no longer.
+LONGEST_FACT = 200
+
+
+class Guard:
+    """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
+
+    The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
+    without the prefix; the environment is not read (that is :meth:`from_env`). ``fetcher`` replaces
+    the HTTP client, ``clock`` the source of the present time in seconds since 1970; then it also
+    tells the age of keys, so that tests can simulate time.
+
+    Raises:
+        ConfigurationError: naming every problem of the settings.
+    """
+
+    def __init__(
+        self,
+        *,
+        fetcher: Fetcher | None = None,
+        clock: Callable[[], float] = time.time,
+        **settings: Any,
+    ) -> None:
+        self.settings = Settings.load(from_arguments(settings))
+        self.policy = self.settings.policy(_supported_algorithms())
+        self.clock = clock
+        self._realm = self.settings.challenge_realm()
+        self._keys = keys_of(self.settings, fetcher, clock)
+        LIVE_GUARDS.add(self)
+        log_start(self)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        environ: Mapping[str, str] | None = None,
+        app_config: Source | None = None,
+        fetcher: Fetcher | None = None,
+        clock: Callable[[], float] = time.time,
+        **settings: Any,
+    ) -> "Guard":
+        """Make a guard from arguments, an app's configuration and the environment, in this order.
+
+        Raises:
+            ConfigurationError: naming every problem of the settings.
+        """
+        environment = from_environment(os.environ if environ is None else environ)
+        sources = [from_arguments(settings), app_config, environment]
+        merged = Settings.load(*filter(None, sources))
+        return cls(fetcher=fetcher, clock=clock, **vars(merged))
+
+    def verify(self, raw: str) -> AccessToken:
+        """Verify one access token.
+
+        Raises:
+            RejectedError: the token is not good for this API.
+            UnavailableError: the issuer's keys cannot be had.
+            RuntimeError: the keys must be fetched first, and this thread runs an event loop.
+        """
+        return self._drive(authenticate(raw, self.policy, self.clock()))
+
+    async def averify(self, raw: str) -> AccessToken:
+        """Verify one access token without blocking the event loop; otherwise as :meth:`verify`."""
+        return await self._adrive(authenticate(raw, self.policy, self.clock()))
+
+    def admit(self, request: RequestView, access: Access) -> AccessToken | None:
+        """Decide about a request: its token, or None for an anonymous caller who may pass.
+
+        Raises what :meth:`verify` raises; each refusal is logged here, and only here.
+        """
+        try:
+            return self._drive(admit(request, access, self.policy, self.clock()))
+        except (RejectedError, UnavailableError) as refusal:
+            log_refusal(refusal, request)
+            raise
+
+    async def aadmit(self, request: RequestView, access: Access) -> AccessToken | None:
+        """Decide about a request without blocking the event loop; otherwise as :meth:`admit`."""
+        try:
+            return await self._adrive(admit(request, access, self.policy, self.clock()))
+        except (RejectedError, UnavailableError) as refusal:
+            log_refusal(refusal, request)
+            raise
+
+    def answer(self, refusal: RejectedError | UnavailableError, access: Access) -> Answer:
+        """Write the answer to a refused request (RFC 6750 section 3)."""
+        needed = access.need.scopes() if access.need is not None else ()
+        scopes = tuple(dict.fromkeys((*self.settings.required_scopes, *needed)))
+        return answer_to(refusal, self._realm, scopes)
+
+    def explain(self, raw: str) -> Explanation:
+        """Run every check on a token, with the keys that are there; never raises."""
+        flow = explain(raw, self.policy, self.clock())
+        return _drive(flow, lambda query: self._keys.present(query.kid))
+
+    async def aexplain(self, raw: str) -> Explanation:
+        """Run every check on a token, fetching the keys where needed; never raises."""
+        return await self._adrive(explain(raw, self.policy, self.clock()))
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
+        return {self.settings.issuer: self._keys.status()}
+
+    def _drive(self, flow: Flow[Result]) -> Result:
+        return _drive(flow, lambda query: self._keys.keys(query.kid))
+
+    async def _adrive(self, flow: Flow[Result]) -> Result:
+        try:
+            query = next(flow)
+            while True:
+                try:
+                    keys = await self._keys.akeys(query.kid)
+                except (RejectedError, UnavailableError) as error:
+                    query = flow.throw(error)
+                else:
+                    query = flow.send(keys)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+
+
+LIVE_GUARDS: "weakref.WeakSet[Guard]" = weakref.WeakSet()
+
+
+def guard_of(guard: Guard | None, settings: dict[str, Any], config: Source | None = None) -> Guard:
+    """Give the ready guard, or make one as an adapter does; both at once is a mistake.
+
+    Raises:
+        ConfigurationError: naming every problem of the settings.
+    """
+    if guard is None:
+        return Guard.from_env(app_config=config, **settings)
+    if settings:
+        names = ", ".join(sorted(settings))
+        raise ConfigurationError(f"guard= is ready made: give {names} to Guard(...) instead")
+    return guard
+
+
+def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], float]) -> Keys:
+    """Make the source of keys that the settings describe; raises ConfigurationError."""
+    if settings.secret is not None:
+        try:
+            return StaticKeys(KeySet((secret_key(settings.secret.value),)))
+        except KeyRefusedError as error:
+            raise ConfigurationError(f"secret {error}") from None
+    try:
+        fetcher = fetcher or HttpFetcher(settings.ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        problem = f"ca_file {settings.ca_file!r} cannot be used: {type(error).__name__}"
+        raise ConfigurationError(problem) from None
+    load = IssuerKeys(
+        issuer=settings.issuer,
+        fetcher=fetcher,
+        timeout_s=settings.jwks_timeout,
+        jwks_uri=settings.jwks_uri,
+        token_file=settings.jwks_token_file,
+        http_allowed=settings.allow_http,
+    )
+    cache = KeyCache(
+        ttl_s=settings.jwks_ttl,
+        stale_for_s=settings.jwks_stale_for,
+        deadline_s=settings.jwks_timeout,
+        jitter=SystemRandom().random,
+    )
+    # The wall clock may be set back; the age of keys is measured with one that cannot be.
+    return KeySource(load, cache, time.monotonic if clock is time.time else clock)
+
+
+def log_start(guard: Guard) -> None:
+    """Say what is in force, and what may surprise."""
+    settings = guard.settings
+    algorithms = ", ".join(sorted(guard.policy.algorithms))
+    api = ", ".join(settings.audience)
+    logger.info("guarding %s for tokens of %s (%s)", api, settings.issuer, settings.profile)
+    logger.info("algorithms allowed: %s", algorithms)
+    for audience in settings.audience:
+        if "://" in audience and "?" in audience:
+            logger.warning("audience %r has a query: RFC 8707 section 2 advises against", audience)
+
+
+def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView) -> None:
+    """Write the one log line of a refused request: the reason and facts, never the token."""
+    facts: dict[str, object] = {
+        "reason": refusal.reason,
+        "status": refusal.status,
+        "method": request.method[:16],
+        "path": request.path[:LONGEST_FACT],
+    }
+    if isinstance(refusal, RejectedError):
+        facts["expected"] = _short(refusal.expected)
+        facts["found"] = _short(refusal.found)
+        level = logging.INFO
+    else:
+        facts["found"] = _short(refusal.detail)
+        level = logging.WARNING
+    # One value with !r each: a line break in a claim must not begin a line of its own.
+    line = " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
+    logger.log(level, "refused: %s", line, extra={"bearerguard": facts})
+
+
+def _short(fact: object) -> str | None:
+    """Shorten a fact; what comes out of a token may be as long as a token."""
+    return None if fact is None else str(fact)[:LONGEST_FACT]
+
+
+def _supported_algorithms() -> tuple[str, ...]:
+    if ml_dsa_is_supported():
+        return ASYMMETRIC_ALGORITHMS
+    logger.warning("this OpenSSL has no ML-DSA: %s are not accepted", ", ".join(AKP_ALGORITHMS))
+    return tuple(alg for alg in ASYMMETRIC_ALGORITHMS if alg not in AKP_ALGORITHMS)
+
+
+def _drive(flow: Flow[Result], keys: Callable[[KeyQuery], Sequence[Key]]) -> Result:
+    try:
+        query = next(flow)
+        while True:
+            try:
+                found = keys(query)
+            except (RejectedError, UnavailableError) as error:
+                query = flow.throw(error)
+            else:
+                query = flow.send(found)
+    except StopIteration as done:
+        result: Result = done.value
+        return result

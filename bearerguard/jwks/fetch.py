@@ -1,0 +1,125 @@
+"""One GET, with every limit that an answer from outside needs. The one module that imports httpx.
+
+Limits: 2 s to connect, one deadline for all, 512 KiB after decompression, no redirects, no cookies.
+httpx is loaded at the first fetch, in the thread that fetches, so that importing bearerguard and
+the event loop do not pay for it.
+"""
+
+import ssl
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from bearerguard.jwks.source import LoadError
+
+if TYPE_CHECKING:
+    import httpx
+
+CONNECT_TIMEOUT_S = 2.0
+MAX_BYTES = 512 * 1024
+# zlib's code for "a gzip or a zlib header, whichever comes".
+ANY_HEADER = 47
+
+
+class FetchError(LoadError):
+    """An answer that cannot be used, or none; the message is for the operator."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An HTTP answer. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+    def max_age_s(self) -> float | None:
+        """Give the lifetime that the answer claims, in seconds (RFC 9111 section 5.2.2)."""
+        for directive in self.headers.get("cache-control", "").lower().split(","):
+            name, _, value = directive.strip().partition("=")
+            if name in ("no-store", "no-cache"):
+                return 0.0
+            if name == "max-age" and value.strip('"').isdecimal():
+                # Nobody means more than a year; ten digits keep the arithmetic small.
+                return float(value.strip('"')[:10])
+        return None
+
+
+class Fetcher(Protocol):
+    """Whatever can make one GET request."""
+
+    def fetch(
+        self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+    ) -> Fetched:
+        """GET ``url`` and give the answer, whatever its status.
+
+        Must not follow redirects, must end within about ``timeout_s`` and must not read more than
+        ``max_bytes``. It is called from a thread of its own and may block.
+
+        Raises:
+            FetchError: no answer, or one beyond a limit.
+        """
+        ...
+
+
+class HttpFetcher:
+    """The default Fetcher, by httpx. ``ca_file`` replaces the client's certificate store."""
+
+    def __init__(self, ca_file: str | None = None) -> None:
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
+
+    def fetch(
+        self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+    ) -> Fetched:
+        """GET ``url``; see :class:`Fetcher`."""
+        import httpx  # noqa: PLC0415  only whoever fetches pays for it
+
+        ends_at = time.monotonic() + timeout_s
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        verify = True if self._tls is None else self._tls
+        # Compression would only cost: these documents are small, and a bomb is a bomb.
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
+        try:
+            with (
+                httpx.Client(verify=verify, timeout=timeout, follow_redirects=False) as client,
+                client.stream("GET", url, headers=sent) as response,
+            ):
+                body = _read(response, ends_at, max_bytes)
+                return Fetched(response.status_code, dict(response.headers), body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+
+
+def _read(response: "httpx.Response", ends_at: float, max_bytes: int) -> bytes:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "deflate"):
+        raise FetchError(f"{response.url}: content encoding {encoding!r} was not asked for")
+    body = bytearray()
+    pieces = _pieces(response, ends_at)
+    for piece in pieces if encoding == "identity" else _inflated(pieces, max_bytes, response):
+        body += piece
+        if len(body) > max_bytes:
+            raise FetchError(f"{response.url}: more than {max_bytes} bytes")
+    return bytes(body)
+
+
+def _pieces(response: "httpx.Response", ends_at: float) -> Iterator[bytes]:
+    """Read as it comes: a peer that drips must not renew its time with each byte."""
+    for piece in response.iter_raw():
+        if time.monotonic() > ends_at:
+            raise FetchError(f"{response.url}: the answer took too long")
+        yield piece
+
+
+def _inflated(
+    pieces: Iterator[bytes], max_bytes: int, response: "httpx.Response"
+) -> Iterator[bytes]:
+    """Decompress no more than fits, whatever a few bytes would expand to."""
+    inflate = zlib.decompressobj(ANY_HEADER)
+    for piece in pieces:
+        try:
+            yield inflate.decompress(piece, max_bytes + 1)
+        except zlib.error:
+            raise FetchError(f"{response.url}: broken compression") from None

@@ -1,0 +1,229 @@
+"""Drives the key cache: threads and tasks ask, one short-lived thread at a time fetches.
+
+The fetch belongs to the source, not to the request that needed it. It runs in a thread of its own
+and lands in a Future, for which threads and tasks alike wait; so one source serves Flask and
+Starlette, a client that hangs up stops nothing, and no event loop is ever blocked. A pool was not
+taken: a hung fetch would hold a worker for good, and an idle pool is one more thing to fork.
+"""
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from bearerguard.core.jwk import Key, KeySet
+from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.jwks.cache import Decision, Fetch, KeyCache, Unknown, Unreachable, Use, Wait
+from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
+
+
+@dataclass(frozen=True)
+class LoadedKeys:
+    """What a fetch brought, and for how many seconds the issuer says that it may be kept."""
+
+    keys: KeySet
+    max_age_s: float | None
+
+
+class LoadError(Exception):
+    """The keys could not be fetched; the message is for the operator."""
+
+
+class Keys(Protocol):
+    """Where a guard gets the keys for a token."""
+
+    def keys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys for a key id, waiting for a fetch where one is needed.
+
+        Raises:
+            RejectedError: "key_unknown".
+            UnavailableError: no keys to decide with.
+            RuntimeError: waiting would stop the event loop that this thread runs.
+        """
+        ...
+
+    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+        """Do the same from a task; never raises RuntimeError."""
+        ...
+
+    def present(self, kid: str | None) -> tuple[Key, ...]:
+        """Do the same with the keys that are there, without any fetch."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys for an operator."""
+        ...
+
+
+@dataclass(frozen=True)
+class StaticKeys:
+    """Keys that are configured and never fetched. Their key ids do not matter."""
+
+    key_set: KeySet
+
+    def keys(self, _kid: str | None) -> tuple[Key, ...]:
+        """Give every key; the algorithm decides which fit."""
+        return self.key_set.keys
+
+    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give every key."""
+        return self.keys(kid)
+
+    present = keys
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys."""
+        return {"state": "static", "key_ids": [key.kid for key in self.key_set.keys]}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A fetch to wait for: where it lands, for how many seconds, and its sequence number."""
+
+    landed: Future[None]
+    timeout_s: float
+    sequence: int
+
+
+class KeySource:
+    """The keys of one issuer, fetched by ``load`` when the cache asks for it.
+
+    ``clock`` gives the seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], LoadedKeys],
+        cache: KeyCache,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._cache = cache
+        self._clock = clock
+        self.start_over()
+        ALL_SOURCES.add(self)
+
+    def start_over(self) -> None:
+        """Forget what runs elsewhere: after a fork the parent's threads and locks are not ours."""
+        self._lock = threading.Lock()
+        self._landed: Future[None] = Future()
+        self._cache.forget_flight()
+
+    def keys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys for a key id; see :class:`Keys`."""
+        step = self._cache.fresh(kid, self._clock()) or self._step(kid, 0)
+        while isinstance(step, Pending):
+            wait_in_thread(step.landed, step.timeout_s)
+            step = self._step(kid, step.sequence)
+        return step
+
+    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys for a key id; see :class:`Keys`."""
+        step = self._cache.fresh(kid, self._clock()) or self._step(kid, 0)
+        while isinstance(step, Pending):
+            await wait_in_task(step.landed, step.timeout_s)
+            step = self._step(kid, step.sequence)
+        return step
+
+    def present(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys that are there for a key id; see :class:`Keys`."""
+        snapshot = self._cache.snapshot
+        if snapshot is None or self._clock() >= snapshot.stale_until:
+            raise UnavailableError(self._cache.error or "no keys have been fetched yet")
+        keys = snapshot.keys.candidates(kid)
+        if not keys:
+            raise self._unknown(kid)
+        return keys
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys for an operator or a readiness probe; ages are in seconds."""
+        now = self._clock()
+        with self._lock:
+            cache, snapshot = self._cache, self._cache.snapshot
+            known = snapshot.keys if snapshot else KeySet(())
+            return {
+                "state": cache.state(now).value,
+                "key_ids": [key.kid for key in known.keys],
+                "refused_keys": [f"{k.kid or k.index}: {k.reason}" for k in known.refused],
+                "age_s": now - snapshot.fetched_at if snapshot else None,
+                "next_refresh_s": max(0.0, snapshot.refresh_at - now) if snapshot else 0.0,
+                "last_error": cache.error,
+            }
+
+    def _step(self, kid: str | None, waited_for: int) -> tuple[Key, ...] | Pending:
+        """Ask the machine once and do what it says: keys, or a fetch to wait for.
+
+        The lock is held for the machine's few microseconds, never during a fetch.
+        """
+        with self._lock:
+            now = self._clock()
+            decision: Decision = self._cache.lookup(kid, now, waited_for=waited_for)
+            match decision:
+                case Use(keys, refresh):
+                    if refresh:
+                        self._start(now)
+                    return keys
+                case Fetch():
+                    self._start(now)
+                    return self._pending(now)
+                case Wait():
+                    return self._pending(now)
+                case Unknown():
+                    raise self._unknown(kid)
+                case Unreachable(retry_after_s, detail):
+                    raise UnavailableError(detail, retry_after=retry_after_s)
+                case _:
+                    assert_never(decision)
+
+    def _pending(self, now: float) -> Pending:
+        flight = self._cache.flight
+        timeout_s = flight.overdue_at - now if flight else 0.0
+        return Pending(self._landed, timeout_s, self._cache.begun)
+
+    def _start(self, now: float) -> None:
+        sequence = self._cache.begin(now)
+        landed = self._landed = Future()
+        landed.set_running_or_notify_cancel()  # from here on no waiter can cancel it
+        name = f"bearerguard-fetch-{sequence}"
+        thread = threading.Thread(
+            target=self._fetch, args=(sequence, landed), name=name, daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the process has no thread left to give
+            self._cache.failed(sequence, str(error), now)
+            landed.set_result(None)
+
+    def _fetch(self, sequence: int, landed: Future[None]) -> None:
+        try:
+            loaded = self._load()
+        except Exception as error:  # noqa: BLE001  whatever went wrong, those who wait must hear of it
+            detail = str(error) if isinstance(error, LoadError) else type(error).__name__
+            with self._lock:
+                self._cache.failed(sequence, detail, self._clock())
+        else:
+            with self._lock:
+                self._cache.fetched(sequence, loaded.keys, loaded.max_age_s, self._clock())
+        landed.set_result(None)
+
+    def _unknown(self, kid: str | None) -> RejectedError:
+        snapshot = self._cache.snapshot
+        expected = [key.kid for key in snapshot.keys.keys] if snapshot else []
+        return RejectedError("key_unknown", expected=expected, found=kid)
+
+
+ALL_SOURCES: "weakref.WeakSet[KeySource]" = weakref.WeakSet()
+
+
+def _start_over_after_fork() -> None:
+    for source in list(ALL_SOURCES):
+        source.start_over()
+
+
+with contextlib.suppress(AttributeError):  # Windows has no fork, and so no hook for it
+    os.register_at_fork(after_in_child=_start_over_after_fork)
