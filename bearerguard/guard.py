@@ -4,7 +4,6 @@ Both drivers below run the one flow of :mod:`bearerguard.core.flow`; they differ
 wait for a key.
 """
 
-import logging
 import os
 import time
 import weakref
@@ -26,13 +25,10 @@ from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
 from bearerguard.jwks.source import Keys, KeySource, StaticKeys
+from bearerguard.log import log_refusal, log_start, logger
 from bearerguard.settings import Settings, Source, from_arguments, from_environment
 
-logger = logging.getLogger("bearerguard")
-
 Result = TypeVar("Result")
-# A fact in a log line may come from a token: as long as an issuer's URL, no longer.
-LONGEST_FACT = 200
 
 
 class Guard:
@@ -60,7 +56,7 @@ class Guard:
         self._realm = self.settings.challenge_realm()
         self._keys = keys_of(self.settings, fetcher, clock)
         LIVE_GUARDS.add(self)
-        log_start(self)
+        log_start(self.settings, self.policy)
 
     @classmethod
     def from_env(
@@ -155,20 +151,6 @@ class Guard:
 LIVE_GUARDS: "weakref.WeakSet[Guard]" = weakref.WeakSet()
 
 
-def guard_of(guard: Guard | None, settings: dict[str, Any], config: Source | None = None) -> Guard:
-    """Give the ready guard, or make one as an adapter does; both at once is a mistake.
-
-    Raises:
-        ConfigurationError: naming every problem of the settings.
-    """
-    if guard is None:
-        return Guard.from_env(app_config=config, **settings)
-    if settings:
-        names = ", ".join(sorted(settings))
-        raise ConfigurationError(f"guard= is ready made: give {names} to Guard(...) instead")
-    return guard
-
-
 def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], float]) -> Keys:
     """Make the source of keys that the settings describe; raises ConfigurationError."""
     if settings.secret is not None:
@@ -197,43 +179,6 @@ def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], flo
     )
     # The wall clock may be set back; the age of keys is measured with one that cannot be.
     return KeySource(load, cache, time.monotonic if clock is time.time else clock)
-
-
-def log_start(guard: Guard) -> None:
-    """Say what is in force, and what may surprise."""
-    settings = guard.settings
-    algorithms = ", ".join(sorted(guard.policy.algorithms))
-    api = ", ".join(settings.audience)
-    logger.info("guarding %s for tokens of %s (%s)", api, settings.issuer, settings.profile)
-    logger.info("algorithms allowed: %s", algorithms)
-    for audience in settings.audience:
-        if "://" in audience and "?" in audience:
-            logger.warning("audience %r has a query: RFC 8707 section 2 advises against", audience)
-
-
-def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView) -> None:
-    """Write the one log line of a refused request: the reason and facts, never the token."""
-    facts: dict[str, object] = {
-        "reason": refusal.reason,
-        "status": refusal.status,
-        "method": request.method[:16],
-        "path": request.path[:LONGEST_FACT],
-    }
-    if isinstance(refusal, RejectedError):
-        facts["expected"] = _short(refusal.expected)
-        facts["found"] = _short(refusal.found)
-        level = logging.INFO
-    else:
-        facts["found"] = _short(refusal.detail)
-        level = logging.WARNING
-    # One value with !r each: a line break in a claim must not begin a line of its own.
-    line = " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
-    logger.log(level, "refused: %s", line, extra={"bearerguard": facts})
-
-
-def _short(fact: object) -> str | None:
-    """Shorten a fact; what comes out of a token may be as long as a token."""
-    return None if fact is None else str(fact)[:LONGEST_FACT]
 
 
 def _supported_algorithms() -> tuple[str, ...]:

@@ -236,7 +236,8 @@ def _find(name: str, sources: Sequence[Source]) -> tuple[Source, Any] | None:
 
 def _set(source: Source, name: str) -> Any:
     value = source.values.get(source.spell(name))
-    return None if isinstance(value, str) and not value.strip() else value
+    is_empty = isinstance(value, str | list | tuple) and not value
+    return None if is_empty or (isinstance(value, str) and value.isspace()) else value
 
 
 def _read(file: Any, where: str) -> str:

@@ -24,12 +24,15 @@ class Access:
     """What one request has to bring. A ``need`` wins over ``public`` and ``optional``.
 
     ``unruled`` says that a table of rules does not name the path: then no token is enough.
+    ``answers_options`` says that a view of the application itself, and not a CORS layer, would
+    answer OPTIONS here; if it has a need, a preflight does not get to it.
     """
 
     need: Need | None = None
     public: bool = False
     optional: bool = False
     unruled: bool = False
+    answers_options: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class AccessTable:
         normal = is_normal(request)
         rule = self._rule_for(request) if normal else None
         if rule is not None:
-            return Access(need=rule.need)
+            return Access(need=rule.need, answers_options=rule.method == "OPTIONS")
         if normal and self.public.has(request.path):
             return Access(public=True)
         if normal and self.optional.has(request.path):

@@ -4,6 +4,7 @@ Source: RFC 9068 sections 2.2 and 2.2.3.1, RFC 6749 section 3.3, RFC 6901 (JSON 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +13,11 @@ from bearerguard.core.claims import Claims
 from bearerguard.core.policy import Place, Policy
 from bearerguard.core.signature import VerifiedToken
 from bearerguard.errors import RejectedError
+
+# RFC 6901 section 4: an index of an array has no leading zero.
+INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+# Not None, which is what a claim with the value null has.
+ABSENT = object()
 
 
 class Principal(NamedTuple):
@@ -116,21 +122,32 @@ def find(claims: Any, path: str) -> Any:
     Source: RFC 6901 sections 3 and 4. A path that does not begin with "/" is a claim's name as it
     stands, whatever characters it has ("cognito:groups").
     """
+    value = _look_up(claims, path)
+    return None if value is ABSENT else value
+
+
+def _look_up(claims: Any, path: str) -> Any:
+    """Tell a value of null from no value."""
     if not path.startswith("/"):
-        return claims.get(path)
+        return claims.get(path, ABSENT)
     for step in path[1:].split("/"):
-        name = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(claims, dict) or name not in claims:
-            return None
-        claims = claims[name]
+        claims = _child(claims, step.replace("~1", "/").replace("~0", "~"))
     return claims
+
+
+def _child(node: Any, name: str) -> Any:
+    if isinstance(node, dict):
+        return node.get(name, ABSENT)
+    if isinstance(node, list) and INDEX.fullmatch(name) and int(name) < len(node):
+        return node[int(name)]
+    return ABSENT
 
 
 def _read_place(claims: Claims, place: Place, audiences: tuple[str, ...]) -> Iterator[str]:
     for path in _paths(place.path, audiences):
         takes_keys = path.endswith("/*")
-        value = find(claims, path.removesuffix("/*"))
-        if value is None:
+        value = _look_up(claims, path.removesuffix("/*"))
+        if value is ABSENT:
             continue
         if takes_keys != isinstance(value, dict):
             raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)

@@ -20,6 +20,22 @@ from bearerguard.errors import RejectedError, UnavailableError
 Result = TypeVar("Result")
 
 
+def _name(rule: Callable[..., None]) -> str:
+    return rule.__name__.removeprefix("check_")
+
+
+# Every check by name, in the order in which the flow runs them.
+CHECKS = (
+    *("size", "shape", "header"),
+    *map(_name, HEADER_RULES),
+    "claims",
+    *map(_name, RULES_BEFORE_SIGNATURE),
+    *("key", "signature"),
+    *map(_name, RULES_AFTER_SIGNATURE),
+    "authorization",
+)
+
+
 @dataclass(frozen=True)
 class CheckReport:
     """One check. ``passed`` is None where it was not reached, or could not be decided."""
@@ -67,13 +83,22 @@ class Explanation:
             row = CheckReport(name, False, *facts)  # noqa: FBT003  one row of a table
         self.checks.append(row)
 
+    def complete(self) -> "Explanation":
+        """Add the checks that were not reached, so that every report has the same rows."""
+        done = {check.name: check for check in self.checks}
+        return Explanation([done.get(name, CheckReport(name, passed=None)) for name in CHECKS])
+
 
 def explain(raw: str, policy: Policy, now: float) -> Flow[Explanation]:
     """Run every check on a token; the driver sends the keys, or throws why there are none."""
     report = Explanation()
     token = _read(report, raw, policy)
-    if token is None:
-        return report
+    if token is not None:
+        yield from _decide(report, token, policy, now)
+    return report.complete()
+
+
+def _decide(report: Explanation, token: UnverifiedToken, policy: Policy, now: float) -> Flow[None]:
     for rule in RULES_BEFORE_SIGNATURE:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
     verified: VerifiedToken | None = None
@@ -81,7 +106,6 @@ def explain(raw: str, policy: Policy, now: float) -> Flow[Explanation]:
         keys = yield KeyQuery(token.header.kid, token.header.alg)
     except (RejectedError, UnavailableError) as error:
         report.note_refusal("key", error)
-        report.checks.append(CheckReport("signature", passed=None))
     else:
         report.checks.append(CheckReport("key", passed=True))
         verified = report.run("signature", partial(verify, token, keys))
@@ -89,9 +113,6 @@ def explain(raw: str, policy: Policy, now: float) -> Flow[Explanation]:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
     if verified is not None and report.accepted:
         report.run("authorization", partial(authorize, verified, policy))
-    else:
-        report.checks.append(CheckReport("authorization", passed=None))
-    return report
 
 
 def _read(report: Explanation, raw: str, policy: Policy) -> UnverifiedToken | None:
@@ -109,7 +130,3 @@ def _read(report: Explanation, raw: str, policy: Policy) -> UnverifiedToken | No
         report.run(_name(rule), partial(rule, header, policy))
     claims = report.run("claims", partial(read_claims, parts))
     return None if claims is None else UnverifiedToken(header, parts, claims)
-
-
-def _name(rule: Callable[..., None]) -> str:
-    return rule.__name__.removeprefix("check_")

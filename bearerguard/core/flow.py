@@ -51,8 +51,8 @@ def admit(
     """
     if access.need is None and access.public:
         return None  # on a public path credentials are not looked at
-    if request.is_preflight():
-        return None  # it never carries credentials; no view with a need runs for it
+    if request.is_preflight() and not (access.need is not None and access.answers_options):
+        return None  # it never carries credentials (Fetch standard); the CORS layer answers it
     raw = read_token(request.field("authorization"))
     if raw is None:
         if access.need is None and access.optional:

@@ -9,6 +9,7 @@ Source: RFC 6749 section 3.3 (scopes), RFC 9068 section 4 (authorization claims)
 
 import functools
 import inspect
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -90,9 +91,8 @@ class Claim(Need):
     equals: Any
 
     def satisfied_by(self, token: AccessToken) -> bool:
-        """Tell whether the claim is there with that value; ``True`` is not ``1``."""
-        value = find(token.claims, self.path)
-        return type(value) is type(self.equals) and bool(value == self.equals)
+        """Tell whether the claim is there with that value; ``true`` is not ``1``, at any depth."""
+        return _canonical(find(token.claims, self.path)) == _canonical(self.equals)
 
     def scopes(self) -> tuple[str, ...]:
         """Name nothing: a claim cannot be asked for."""
@@ -179,6 +179,10 @@ def claim(path: str, *, equals: Any) -> Need:
     """Need a claim, by its name or a JSON Pointer (RFC 6901), with exactly this value."""
     if not isinstance(path, str) or not path or equals is None:
         raise ConfigurationError("claim() takes a claim's name and the value that it must have")
+    try:
+        _canonical(equals)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"claim {path!r} can never be {equals!r}: not JSON") from None
     return Claim(path, equals)
 
 
@@ -244,6 +248,11 @@ def _custom(check: Check) -> Need:
     except ValueError:  # some built-in callables do not tell their signature
         pass
     return Custom(check)
+
+
+def _canonical(value: Any) -> str:
+    """Write a value so that two texts are equal only where the JSON values are."""
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _flat(parts: Iterable[Need], kind: type[AllOf] | type[AnyOf]) -> tuple[Need, ...]:

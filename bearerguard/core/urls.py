@@ -2,24 +2,27 @@
 
 Source: RFC 8414 section 2 (https, no query, no fragment), RFC 8725 section 3.10 (URLs out of
 documents are checked before they are followed).
+
+A name that resolves to an internal address is not found out here: https and the certificate's name
+stand against it, because a neighbour has no certificate for that name.
 """
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+# RFC 3986 section 2. What lies outside (spaces, backslashes, other alphabets) is what two parsers
+# read in two ways; "https://127。0。0。1" is loopback for one of them.
+URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
+# The resolver of the system takes "127.1", "0x7f.1" and "2130706433" for addresses.
+NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def problem_of_url(url: str, *, http_allowed: bool) -> str | None:
     """Say why a URL cannot be fetched from, or None; ``http:`` is for loopback, or as allowed."""
-    parts = _split(url)
-    if parts is None or not parts.hostname or any(c.isspace() or c < " " for c in url):
-        return "is not an absolute URL"
-    if parts.username is not None or parts.password is not None:
-        return "carries a user name or a password"
-    if "#" in url:
-        return "has a fragment"
-    if parts.scheme == "https" or (parts.scheme == "http" and (http_allowed or is_loopback(url))):
-        return None
-    return "does not begin with https://"
+    return _problem(url, http_allowed=http_allowed or is_loopback(url))
 
 
 def problem_of_issuer(issuer: str, *, http_allowed: bool) -> str | None:
@@ -32,17 +35,16 @@ def problem_of_issuer(issuer: str, *, http_allowed: bool) -> str | None:
 def problem_of_jwks_uri(url: object, issuer: str, *, http_allowed: bool) -> str | None:
     """Say why a jwks_uri out of an issuer's metadata is not followed, or None.
 
-    http only where the issuer itself is loopback, or as allowed; an address of an internal network
-    only where the issuer itself stands there, so that metadata cannot point at our neighbours.
+    http only from loopback to loopback, or as allowed; an address of an internal network only where
+    the issuer itself stands there, so that metadata cannot point at our neighbours.
     """
     if not isinstance(url, str):
         return "is missing or not a string"
-    allowed = http_allowed or is_loopback(issuer)
-    problem = problem_of_url(url, http_allowed=allowed)
-    if problem is None and url.startswith("http:") and not allowed:
-        return "does not begin with https://"
-    if problem is None and _is_internal(url) and _host(url) != _host(issuer):
-        return None if is_loopback(url) and is_loopback(issuer) else "is an internal address"
+    both_are_loopback = is_loopback(url) and is_loopback(issuer)
+    problem = _problem(url, http_allowed=http_allowed or both_are_loopback)
+    if problem is None and _is_internal(url) and not both_are_loopback:
+        same_host = _host(url) == _host(issuer)
+        return None if same_host else "is an internal address; to allow it, set jwks_uri to it"
     return problem
 
 
@@ -59,7 +61,8 @@ def is_loopback(url: str) -> bool:
 
 def same_origin(one: str, other: str) -> bool:
     """Tell whether two URLs have scheme, host and port in common (RFC 6454 section 5)."""
-    return _origin(one) == _origin(other)
+    origin = _origin(one)
+    return origin is not None and origin == _origin(other)
 
 
 def well_known_urls(issuer: str) -> tuple[str, ...]:
@@ -76,21 +79,42 @@ def well_known_urls(issuer: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((inserted, openid_inserted, appended)))
 
 
+def _problem(url: str, *, http_allowed: bool) -> str | None:
+    parts = _split(url)
+    if parts is None or not parts.hostname or not URL_TEXT.fullmatch(url):
+        return "is not an absolute URL"
+    if "@" in parts.netloc:
+        return "carries a user name or a password"
+    if not HOST_AND_PORT.fullmatch(parts.netloc):
+        return "is not an absolute URL"
+    if "#" in url:
+        return "has a fragment"
+    if parts.scheme == "https" or (parts.scheme == "http" and http_allowed):
+        return None
+    return "does not begin with https://"
+
+
 def _is_internal(url: str) -> bool:
+    host = _host(url)
     try:
-        return not ip_address(_host(url)).is_global
+        return not ip_address(host).is_global
     except ValueError:
-        return is_loopback(url)
+        last_label = host.rpartition(".")[2]
+        return is_loopback(url) or NUMBER.fullmatch(last_label) is not None
 
 
 def _host(url: str) -> str:
+    """Give the host in lower case, and without the dot that may end a full name."""
     parts = _split(url)
-    return (parts.hostname or "") if parts else ""
+    return (parts.hostname or "").removesuffix(".") if parts else ""
 
 
 def _origin(url: str) -> tuple[str, str, int | None] | None:
     parts = _split(url)
-    return parts and (parts.scheme, parts.hostname or "", parts.port)
+    if parts is None:
+        return None
+    port = parts.port if parts.port is not None else DEFAULT_PORTS.get(parts.scheme)
+    return (parts.scheme, parts.hostname or "", port)
 
 
 def _split(url: str) -> SplitResult | None:

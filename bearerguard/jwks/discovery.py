@@ -7,8 +7,10 @@ the OpenID place. Only an answer that says "not here" leads to the next one: met
 another issuer are a mistake to be shown, not to be walked around.
 """
 
+import re
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bearerguard.core.encoding import EncodingError, read_json_object
@@ -19,10 +21,17 @@ from bearerguard.jwks.source import LoadedKeys
 
 OK = 200
 NOT_MODIFIED = 304
-# 404 in its many spellings: object stores answer 403 for what they do not have, and some gateways
-# 400 or 405.
-NOT_HERE = frozenset({400, 403, 404, 405, 410})
+# "Not here", as the field spells it. 404 and 410 say so. Cognito answers 400 for any place that it
+# does not have, object stores (self-hosted issuers of Kubernetes) and Kubernetes itself 403, and
+# gateways that admit only the paths they know 401 or 405. Each is an answer about this one place
+# that will be the same tomorrow, and the next place is held to the same issuer. 429 and 5xx mean
+# "not now": asking on would only add to the load.
+NOT_HERE = frozenset({400, 401, 403, 404, 405, 410})
 METADATA_MAX_AGE_S = 24 * 3600.0
+# RFC 6750 section 2.1.
+B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# RFC 9110 section 8.8.3, within reason: what does not look like it is not sent back.
+ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,512}"')
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,22 @@ class LastAnswer:
     keys: KeySet
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What one load leaves for the next one; ``jwks_uri`` is empty where it must be discovered."""
+
+    jwks_uri: str = ""
+    discovered_at: float = 0.0
+    answer: LastAnswer | None = field(default=None, repr=False)
+
+
 @dataclass
 class IssuerKeys:
     """Loads the keys of one issuer: the function that a KeySource calls.
 
     ``jwks_uri`` is set where the operator configured it; otherwise it is discovered, and discovered
-    again after a day. ``timeout_s`` is for all requests of one load together.
+    again after a day or a failure. ``timeout_s`` is for all requests of one load together;
+    ``clock`` gives the seconds of a monotonic clock.
     """
 
     issuer: str
@@ -48,44 +67,53 @@ class IssuerKeys:
     jwks_uri: str | None = None
     token_file: str | None = None
     http_allowed: bool = False
-    _discovered_uri: str | None = None
-    _discovered_at: float = 0.0
-    _last: LastAnswer | None = field(default=None, repr=False)
+    clock: Callable[[], float] = time.monotonic
+    _begun: int = 0
+    _learnt: Learnt = Learnt()
 
     def __call__(self) -> LoadedKeys:
         """Load the keys; raises LoadError saying what went wrong, for the operator."""
-        ends_at = time.monotonic() + self.timeout_s
-        url = self.jwks_uri or self._discover(ends_at)
-        last = self._last if self._last is not None and self._last.url == url else None
-        unchanged = {"If-None-Match": last.etag} if last is not None else {}
-        answer = self._get(url, ends_at, unchanged)
+        self._begun += 1
+        this_one = self._begun
+        after = replace(self._learnt, jwks_uri="")  # if it fails: perhaps the keys have moved
+        try:
+            loaded, after = self._load(self._learnt)
+        finally:
+            # A load that was given up must not undo what a newer one has learnt.
+            if this_one == self._begun:
+                self._learnt = after
+        return loaded
+
+    def _load(self, before: Learnt) -> tuple[LoadedKeys, Learnt]:
+        now = self.clock()
+        ends_at = now + self.timeout_s
+        learnt = before
+        if self.jwks_uri is None and _is_old(before, now):
+            found = self._jwks_uri_in_metadata(ends_at)
+            learnt = replace(before, jwks_uri=found, discovered_at=now)
+        url = self.jwks_uri or learnt.jwks_uri
+        last = learnt.answer if learnt.answer is not None and learnt.answer.url == url else None
+        answer = self._get(url, ends_at, {"If-None-Match": last.etag} if last is not None else {})
         if answer.status == NOT_MODIFIED and last is not None:
-            return LoadedKeys(last.keys, answer.max_age_s())
+            return LoadedKeys(last.keys, answer.max_age_s()), learnt
         if answer.status != OK:
-            self._discovered_uri = None  # perhaps the keys have moved
             raise _unusable(url, answer)
         try:
             keys = parse_key_set(answer.body)
         except KeySetError as error:
             raise FetchError(f"{url}: {error}") from None
-        etag = answer.headers.get("etag")
-        self._last = LastAnswer(url, etag, keys) if etag is not None else None
-        return LoadedKeys(keys, answer.max_age_s())
-
-    def _discover(self, ends_at: float) -> str:
-        now = time.monotonic()
-        if self._discovered_uri is None or now - self._discovered_at > METADATA_MAX_AGE_S:
-            self._discovered_uri = self._jwks_uri_in_metadata(ends_at)
-            self._discovered_at = now
-        return self._discovered_uri
+        etag = answer.headers.get("etag", "")
+        last = LastAnswer(url, etag, keys) if ETAG.fullmatch(etag) else None
+        return LoadedKeys(keys, answer.max_age_s()), replace(learnt, answer=last)
 
     def _jwks_uri_in_metadata(self, ends_at: float) -> str:
+        tried = []
         for url in well_known_urls(self.issuer):
             answer = self._get(url, ends_at, {})
-            if answer.status in NOT_HERE:
-                continue
-            return self._checked(url, answer)
-        raise FetchError(f"{self.issuer}: no metadata at any of its well-known places")
+            if answer.status not in NOT_HERE:
+                return self._checked(url, answer)
+            tried.append(f"{url} ({answer.status})")
+        raise FetchError(f"{self.issuer}: no metadata at {', '.join(tried)}")
 
     def _checked(self, url: str, answer: Fetched) -> str:
         """RFC 8414 sections 3.2 and 3.3: 200, JSON, and exactly this issuer, or no metadata."""
@@ -106,21 +134,30 @@ class IssuerKeys:
         return str(uri)
 
     def _get(self, url: str, ends_at: float, headers: dict[str, str]) -> Fetched:
-        left_s = ends_at - time.monotonic()
+        left_s = ends_at - self.clock()
         if left_s <= 0:
             raise FetchError(f"{url}: no time was left for this request")
         if self.token_file is not None and same_origin(url, self.jwks_uri or self.issuer):
-            headers = {**headers, "Authorization": f"Bearer {self._token()}"}
+            headers = {**headers, "Authorization": f"Bearer {_token(self.token_file)}"}
         return self.fetcher.fetch(url, headers=headers, timeout_s=left_s, max_bytes=MAX_BYTES)
 
-    def _token(self) -> str:
-        try:
-            return Path(self.token_file or "").read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise FetchError(f"JWKS_TOKEN_FILE: {type(error).__name__}") from None
+
+def _is_old(learnt: Learnt, now: float) -> bool:
+    return not learnt.jwks_uri or now - learnt.discovered_at > METADATA_MAX_AGE_S
+
+
+def _token(file: str) -> str:
+    try:
+        token = Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise FetchError(f"jwks_token_file cannot be read: {type(error).__name__}") from None
+    # Checked here, because the client's own complaint about a bad header would quote it.
+    if not B64TOKEN.fullmatch(token):
+        raise FetchError("jwks_token_file does not hold a bearer token")
+    return token
 
 
 def _unusable(url: str, answer: Fetched) -> FetchError:
     kind = answer.headers.get("content-type", "no content type")[:80]
     hint = "; redirects are not followed" if "location" in answer.headers else ""
-    return FetchError(f"{url}: answered {answer.status} with {kind}{hint}")
+    return FetchError(f"{url}: answered {answer.status} with {kind!r}{hint}")

@@ -1,11 +1,17 @@
 """One GET, with every limit that an answer from outside needs. The one module that imports httpx.
 
 Limits: 2 s to connect, one deadline for all, 512 KiB after decompression, no redirects, no cookies.
+A peer that drips header fields outlives the deadline in here, because httpx renews its time with
+each byte; nobody waits for it, since the key source gives such a fetch up.
 httpx is loaded at the first fetch, in the thread that fetches, so that importing bearerguard and
 the event loop do not pay for it.
 """
 
+import codecs
+import contextlib
+import os
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,6 +28,14 @@ MAX_BYTES = 512 * 1024
 # zlib's code for "a gzip or a zlib header, whichever comes".
 ANY_HEADER = 47
 
+# Held while modules are loaded. Who forks meanwhile waits for the end: in the child the loading
+# thread would not exist, its import lock would stay locked, and no fetch could ever get past it.
+LOADING = threading.RLock()
+with contextlib.suppress(AttributeError):  # Windows has no fork, and so no hook for it
+    os.register_at_fork(
+        before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release
+    )
+
 
 class FetchError(LoadError):
     """An answer that cannot be used, or none; the message is for the operator."""
@@ -37,14 +51,13 @@ class Fetched:
 
     def max_age_s(self) -> float | None:
         """Give the lifetime that the answer claims, in seconds (RFC 9111 section 5.2.2)."""
-        for directive in self.headers.get("cache-control", "").lower().split(","):
-            name, _, value = directive.strip().partition("=")
-            if name in ("no-store", "no-cache"):
-                return 0.0
-            if name == "max-age" and value.strip('"').isdecimal():
-                # Nobody means more than a year; ten digits keep the arithmetic small.
-                return float(value.strip('"')[:10])
-        return None
+        found = self.headers.get("cache-control", "").lower().split(",")
+        directives = dict(directive.strip().partition("=")[::2] for directive in found)
+        if directives.keys() & {"no-store", "no-cache"}:
+            return 0.0
+        max_age = directives.get("max-age", "").strip('"')
+        # Nobody means more than a year; ten digits keep the arithmetic small.
+        return float(max_age[:10]) if max_age.isdecimal() else None
 
 
 class Fetcher(Protocol):
@@ -74,22 +87,34 @@ class HttpFetcher:
         self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
     ) -> Fetched:
         """GET ``url``; see :class:`Fetcher`."""
-        import httpx  # noqa: PLC0415  only whoever fetches pays for it
+        with LOADING:
+            codecs.lookup("idna")  # or the first look-up of a host's name would load it
+            import httpx  # noqa: PLC0415  only whoever fetches pays for it
 
         ends_at = time.monotonic() + timeout_s
-        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        verify = True if self._tls is None else self._tls
         # Compression would only cost: these documents are small, and a bomb is a bomb.
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
         try:
             with (
-                httpx.Client(verify=verify, timeout=timeout, follow_redirects=False) as client,
+                self._client(timeout_s) as client,
                 client.stream("GET", url, headers=sent) as response,
             ):
                 body = _read(response, ends_at, max_bytes)
                 return Fetched(response.status_code, dict(response.headers), body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+        except (OSError, ValueError, ImportError) as error:
+            # What the environment may do to the client: a certificate store that is not there, a
+            # proxy that it has no module for.
+            raise FetchError(f"{url}: {type(error).__name__} in the HTTP client") from None
+
+    def _client(self, timeout_s: float) -> "httpx.Client":
+        import httpx  # noqa: PLC0415
+
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        verify = True if self._tls is None else self._tls
+        with LOADING:  # its transport loads modules of its own
+            return httpx.Client(verify=verify, timeout=timeout, follow_redirects=False)
 
 
 def _read(response: "httpx.Response", ends_at: float, max_bytes: int) -> bytes:
@@ -123,3 +148,5 @@ def _inflated(
             yield inflate.decompress(piece, max_bytes + 1)
         except zlib.error:
             raise FetchError(f"{response.url}: broken compression") from None
+    if not inflate.eof:
+        raise FetchError(f"{response.url}: compression that breaks off")

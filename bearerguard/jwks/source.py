@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
@@ -195,26 +195,35 @@ class KeySource:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # the process has no thread left to give
-            self._cache.failed(sequence, str(error), now)
-            landed.set_result(None)
+        except BaseException as error:
+            # Ctrl-C, or the process has no thread left to give. Those who wait must hear of it.
+            self._cache.failed(sequence, f"no thread could be started: {error}", now)
+            _land(landed)
+            if not isinstance(error, Exception):
+                raise
 
     def _fetch(self, sequence: int, landed: Future[None]) -> None:
         try:
             loaded = self._load()
-        except Exception as error:  # noqa: BLE001  whatever went wrong, those who wait must hear of it
+        except BaseException as error:  # noqa: BLE001  whatever it was, those who wait must hear of it
             detail = str(error) if isinstance(error, LoadError) else type(error).__name__
             with self._lock:
                 self._cache.failed(sequence, detail, self._clock())
         else:
             with self._lock:
                 self._cache.fetched(sequence, loaded.keys, loaded.max_age_s, self._clock())
-        landed.set_result(None)
+        _land(landed)
 
     def _unknown(self, kid: str | None) -> RejectedError:
         snapshot = self._cache.snapshot
         expected = [key.kid for key in snapshot.keys.keys] if snapshot else []
         return RejectedError("key_unknown", expected=expected, found=kid)
+
+
+def _land(landed: Future[None]) -> None:
+    # Twice, where Ctrl-C came between the start of the thread and the news of it.
+    with contextlib.suppress(InvalidStateError):
+        landed.set_result(None)
 
 
 ALL_SOURCES: "weakref.WeakSet[KeySource]" = weakref.WeakSet()

@@ -1,7 +1,7 @@
 """Waiting for a fetch from a thread, from asyncio and from trio, without owning it.
 
-Whoever stops waiting (a caller who hung up, a cancelled task, a time-out) changes nothing for the
-fetch and for the others who wait.
+Whoever stops waiting (a caller who hung up, a cancelled task, a time-out, an event loop that ended)
+changes nothing for the fetch and for the others who wait.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ def wait_in_thread(landed: Future[None], timeout_s: float) -> None:
     Raises:
         RuntimeError: this thread runs an event loop, which would stand still.
     """
-    if _runs_an_event_loop():
+    if _in_trio() or _in_asyncio():
         raise RuntimeError(
             "the issuer's keys must be fetched first, and waiting here would stop the event loop: "
             "use 'await guard.averify(token)' instead of 'guard.verify(token)'"
@@ -27,34 +27,53 @@ def wait_in_thread(landed: Future[None], timeout_s: float) -> None:
 
 async def wait_in_task(landed: Future[None], timeout_s: float) -> None:
     """Let this task wait until the fetch has landed, or for ``timeout_s``."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    # In this order: trio's guest mode runs its tasks on top of an asyncio loop.
+    if _in_trio():
         await _wait_in_trio(landed, timeout_s)
     else:
-        await asyncio.wait([asyncio.wrap_future(landed)], timeout=timeout_s)
+        await _wait_in_asyncio(landed, timeout_s)
+
+
+async def _wait_in_asyncio(landed: Future[None], timeout_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+
+    def wake(_: Future[None]) -> None:
+        # The loop may have ended while the fetch went on: then nobody waits any more.
+        # asyncio.wrap_future would write a traceback to the log in this case.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(woken.set)
+
+    landed.add_done_callback(wake)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await woken.wait()
 
 
 async def _wait_in_trio(landed: Future[None], timeout_s: float) -> None:
     import trio  # noqa: PLC0415  loaded already by whoever runs this
 
-    event = trio.Event()
+    woken = trio.Event()
     loop = trio.lowlevel.current_trio_token()
 
     def wake(_: Future[None]) -> None:
-        # The loop may have ended while the fetch went on: then nobody waits any more.
         with contextlib.suppress(trio.RunFinishedError):
-            loop.run_sync_soon(event.set)
+            loop.run_sync_soon(woken.set)
 
     landed.add_done_callback(wake)
     with trio.move_on_after(timeout_s):
-        await event.wait()
+        await woken.wait()
 
 
-def _runs_an_event_loop() -> bool:
+def _in_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
-        return trio is not None and bool(trio.lowlevel.in_trio_run())
+        return False
     return True
+
+
+def _in_trio() -> bool:
+    # Asked of the loaded module alone: a thread in which trio runs has long finished loading it.
+    in_trio_task = getattr(sys.modules.get("trio.lowlevel"), "in_trio_task", None)
+    return in_trio_task is not None and bool(in_trio_task())

@@ -1,0 +1,179 @@
+"""Guards any ASGI application. The token of a request is ``scope["bearerguard.token"]``.
+
+app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/healthz"])
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from bearerguard.core.access_token import AccessToken
+from bearerguard.core.challenge import Answer
+from bearerguard.core.marks import UNMARKED, Mark
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.request import RequestView
+from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
+from bearerguard.gate import Gate
+from bearerguard.guard import Guard
+
+__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# RFC 6455 section 7.4.1 (policy violation), and "try again later" of its registry.
+CLOSE_REFUSED, CLOSE_UNAVAILABLE = 1008, 1013
+
+
+class BearerAuthMiddleware:
+    """Lets a request pass to ``app`` only with a token that is good enough for its path.
+
+    Without ``rules`` any valid token is; with them, a path that they do not name is refused.
+    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``.
+    ``close_at_expiry`` closes an open WebSocket when its token expires (asyncio only). Everything
+    else is a setting, read from the environment where it is not given; or give a ready ``guard``.
+
+    Problems of the settings are kept: frameworks build middleware when a server has already
+    started, so the start is refused through the lifespan protocol, and where a server does not
+    speak it, every request raises the ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        guard: Guard | None = None,
+        optional: Sequence[str] = (),
+        rules: Mapping[str, Any] | None = None,
+        close_at_expiry: bool = False,
+        **settings: Any,
+    ) -> None:
+        self.app = app
+        self.close_at_expiry = close_at_expiry
+        self._build(guard=guard, settings=settings, optional=optional, rules=rules)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._start(scope, receive, send)
+        elif scope["type"] in ("http", "websocket"):
+            await self._serve(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _build(self, **arguments: Any) -> None:
+        self._problem: ConfigurationError | None = None
+        try:
+            self.gate = Gate(**arguments)
+        except ConfigurationError as problem:
+            self._problem = problem
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._problem is None:
+            self.on_start(scope)
+            await self.app(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(self._problem)})
+            raise self._problem  # for test clients, which look at nothing else
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._problem is not None:
+            raise self._problem
+        request = view_of(scope)
+        mark = self.mark_for(scope, request)
+        access = self.gate.access(request, mark)
+        try:
+            token = await self.gate.guard.aadmit(request, access)
+        except (RejectedError, UnavailableError) as refusal:
+            await refuse(self.gate.guard.answer(refusal, access), scope, receive, send)
+            return
+        self.attach(scope, request, mark, token)
+        if token is not None and scope["type"] == "websocket" and self.close_at_expiry:
+            left_s = token.expires_at + self.gate.guard.settings.leeway - self.gate.guard.clock()
+            await _run_until_expiry(self.app, scope, receive, send, left_s)
+        else:
+            await self.app(scope, receive, send)
+
+    def on_start(self, scope: Scope) -> None:
+        """Look at the application once, when the server starts."""
+
+    def mark_for(self, scope: Scope, request: RequestView) -> Mark:
+        """Tell what the view says that will handle the request; here nobody knows views."""
+        _ = scope, request
+        return UNMARKED
+
+    def attach(
+        self, scope: Scope, request: RequestView, mark: Mark, token: AccessToken | None
+    ) -> None:
+        """Hand the token to the application."""
+        _ = request, mark
+        scope["bearerguard.token"] = token
+
+
+def view_of(scope: Scope) -> RequestView:
+    """Translate an ASGI connection; a WebSocket handshake is a GET."""
+    raw_path = scope.get("raw_path")
+    return RequestView(
+        method=scope.get("method", "GET"),
+        path=_routed_path(scope),
+        raw_path=raw_path.decode("latin-1") if raw_path else None,
+        headers=[
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ],
+    )
+
+
+async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the answer to a refused request, before its body is read."""
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in (scope.get("extensions") or {}):
+            await receive()  # the handshake; closing before accepting it refuses it
+            unavailable = answer.status == UnavailableError.status
+            code = CLOSE_UNAVAILABLE if unavailable else CLOSE_REFUSED
+            await send({"type": "websocket.close", "code": code})
+            return
+        kind = "websocket.http.response"
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
+    body = b"" if scope.get("method") == "HEAD" else answer.body
+    await send({"type": f"{kind}.body", "body": body})
+
+
+def _routed_path(scope: Scope) -> str:
+    """Give the path less root_path: the string that an application below a mount routes on."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    below = path.removeprefix(root)
+    return below if root and path.startswith(root) and below[:1] in ("", "/") else path
+
+
+async def _run_until_expiry(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, left_s: float
+) -> None:
+    is_closed = False
+
+    async def send_while_open(message: Message) -> None:
+        if is_closed:  # the ASGI specification: sending after a close raises an OSError
+            raise ConnectionAbortedError("the access token of this WebSocket expired")
+        await send(message)
+
+    async def close() -> None:
+        nonlocal is_closed
+        await asyncio.sleep(left_s)
+        is_closed = True
+        with contextlib.suppress(Exception):  # the peer or the application was faster
+            await send(
+                {"type": "websocket.close", "code": CLOSE_REFUSED, "reason": "token expired"}
+            )
+
+    closing = asyncio.create_task(close())
+    try:
+        await app(scope, receive, send_while_open)
+    finally:
+        closing.cancel()

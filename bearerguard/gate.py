@@ -1,0 +1,102 @@
+"""What every adapter holds: a guard, and what the operator said about paths.
+
+An adapter only translates: it makes a RequestView, asks the gate what the request has to bring,
+asks the guard, and writes the answer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bearerguard.core.access import Access, AccessTable
+from bearerguard.core.access_token import AccessToken
+from bearerguard.core.challenge import Answer
+from bearerguard.core.marks import UNMARKED, Mark
+from bearerguard.core.needs import Need, check_need
+from bearerguard.core.request import RequestView
+from bearerguard.errors import ConfigurationError, RejectedError
+from bearerguard.guard import Guard
+from bearerguard.log import log_refusal, logger
+from bearerguard.settings import Source
+
+
+class Gate:
+    """A guard and a table of paths.
+
+    Raises:
+        ConfigurationError: naming every problem of the settings and of the paths.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: Guard | None,
+        settings: Mapping[str, Any],
+        optional: Sequence[str] = (),
+        rules: Mapping[str, Any] | None = None,
+        app_config: Source | None = None,
+    ) -> None:
+        problems: list[str] = []
+        public: Sequence[str] = ()
+        try:
+            self.guard = _guard_of(guard, settings, app_config)
+            public = self.guard.settings.public
+        except ConfigurationError as error:
+            problems += error.problems
+        try:
+            self.table = AccessTable.of(public, optional, rules)
+        except ConfigurationError as error:
+            problems += error.problems
+        if problems:
+            raise ConfigurationError(*problems)
+
+    def access(self, request: RequestView, mark: Mark = UNMARKED) -> Access:
+        """Tell what a request has to bring, by its path and by the view that will handle it."""
+        return mark.on(self.table.access(request))
+
+    def identity(self, token: AccessToken) -> str:
+        """Name the caller for frameworks that want one string: the subject of the one issuer."""
+        return token.subject or ""
+
+    def log_conflicts(self, marked_paths: Iterable[tuple[str, Mark]]) -> None:
+        """Say at the start where a need wins over something that looks open."""
+        for path, mark in marked_paths:
+            said = self.table.access(RequestView("GET", path, None, ()))
+            is_open = mark.public or mark.optional or said.public or said.optional
+            if mark.needs and is_open:
+                logger.warning("%s is called open and needs something: it is enforced", path)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What the gate let through, left with the request for the wrappers of the views.
+
+    ``enforced`` are the needs of the view that were enforced on the way in.
+    """
+
+    gate: Gate
+    request: RequestView
+    token: AccessToken | None
+    enforced: tuple[Need, ...]
+
+    def refusal(self, need: Need) -> Answer | None:
+        """Enforce a need that nobody saw on the way in; give the answer where it is not met."""
+        if need in self.enforced:
+            return None
+        try:
+            if self.token is None:
+                raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
+            check_need(need, self.token)
+        except RejectedError as refusal:
+            log_refusal(refusal, self.request)
+            return self.gate.guard.answer(refusal, Access(need=need))
+        return None
+
+
+def _guard_of(guard: Guard | None, settings: Mapping[str, Any], config: Source | None) -> Guard:
+    if guard is None:
+        return Guard.from_env(app_config=config, **settings)
+    if settings:
+        names = ", ".join(sorted(settings))
+        raise ConfigurationError(f"guard= is ready made: give {names} to Guard(...) instead")
+    return guard

@@ -1,0 +1,53 @@
+"""What goes to the log: reasons and facts, never a token.
+
+Every line is written by the standard library's logger "bearerguard". A refusal also carries its
+facts as ``record.bearerguard``, a dict with the stable names used below.
+"""
+
+import logging
+
+from bearerguard.core.policy import Policy
+from bearerguard.core.request import RequestView
+from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.settings import Settings
+
+logger = logging.getLogger("bearerguard")
+
+# A fact may come from a token: as long as an issuer's URL, no longer.
+LONGEST_FACT = 200
+
+
+def log_start(settings: Settings, policy: Policy) -> None:
+    """Say what is in force, and what may surprise."""
+    algorithms = ", ".join(sorted(policy.algorithms))
+    api = ", ".join(settings.audience)
+    logger.info("guarding %s for tokens of %s (%s)", api, settings.issuer, settings.profile)
+    logger.info("algorithms allowed: %s", algorithms)
+    for audience in settings.audience:
+        if "://" in audience and "?" in audience:
+            logger.warning("audience %r has a query: RFC 8707 section 2 advises against", audience)
+
+
+def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView) -> None:
+    """Write the one log line of a refused request: the reason and facts, never the token."""
+    facts: dict[str, object] = {
+        "reason": refusal.reason,
+        "status": refusal.status,
+        "method": request.method[:16],
+        "path": request.path[:LONGEST_FACT],
+    }
+    if isinstance(refusal, RejectedError):
+        facts["expected"] = _short(refusal.expected)
+        facts["found"] = _short(refusal.found)
+        level = logging.INFO
+    else:
+        facts["found"] = _short(refusal.detail)
+        level = logging.WARNING
+    # One value with !r each: a line break in a claim must not begin a line of its own.
+    line = " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
+    logger.log(level, "refused: %s", line, extra={"bearerguard": facts})
+
+
+def _short(fact: object) -> str | None:
+    """Shorten a fact; what comes out of a token may be as long as a token."""
+    return None if fact is None else str(fact)[:LONGEST_FACT]

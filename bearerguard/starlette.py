@@ -1,0 +1,220 @@
+"""Guards a Starlette application.
+
+    @requires("orders:read")
+    async def orders(request): ...
+
+    app = Starlette(routes=[...], middleware=[Middleware(BearerAuthMiddleware)])
+
+The middleware authenticates, and enforces what the decorators left on the endpoint that the router
+is going to match. The wrapper that a decorator returns enforces it again where the middleware could
+not look into the application, and raises where no middleware guards it.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from starlette.authentication import AuthCredentials, BaseUser
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from bearerguard import asgi
+from bearerguard.asgi import refuse
+from bearerguard.core.access_token import AccessToken
+from bearerguard.core.challenge import Answer
+from bearerguard.core.marks import Mark, check_is_view, is_async, mark, mark_need, mark_of
+from bearerguard.core.needs import (
+    Need,
+    NeedLike,
+    all_of,
+    any_of,
+    authenticated,
+    claim,
+    needs_of,
+    role,
+    scope,
+)
+from bearerguard.core.request import RequestView
+from bearerguard.errors import ConfigurationError
+from bearerguard.gate import Passed
+from bearerguard.guard import Guard
+from bearerguard.starlette_routing import endpoints, find_endpoint
+
+__all__ = [
+    "BearerAuthMiddleware",
+    "BearerUser",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "claim",
+    "optional",
+    "public",
+    "requires",
+    "role",
+    "scope",
+]
+
+View = TypeVar("View", bound=Callable[..., Any])
+# Where the middleware leaves word for the wrappers of the views.
+PASSED = "bearerguard.passed"
+
+
+@dataclass(frozen=True)
+class BearerUser(BaseUser):
+    """The caller, as Starlette's ``request.user``. ``token`` is None for an anonymous one."""
+
+    token: AccessToken | None
+    name: str
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether a token was accepted."""
+        return self.token is not None
+
+    @property
+    def display_name(self) -> str:
+        """The same as ``identity``; what a caller calls itself is not for the log."""
+        return self.name
+
+    @property
+    def identity(self) -> str:
+        """The subject of the token, empty for an anonymous caller."""
+        return self.name
+
+
+class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
+    """Lets a request pass only with a token that is good enough for the view it is going to.
+
+    Every request needs a valid token, unless its path is ``public`` or its view is ``@public``. The
+    arguments are those of :class:`bearerguard.asgi.BearerAuthMiddleware` without ``rules``.
+    """
+
+    def __init__(
+        self,
+        app: asgi.ASGIApp,
+        *,
+        guard: Guard | None = None,
+        optional: Sequence[str] = (),
+        close_at_expiry: bool = False,
+        **settings: Any,
+    ) -> None:
+        self.app = app
+        self.close_at_expiry = close_at_expiry
+        self._build(guard=guard, settings=settings, optional=optional)
+
+    def on_start(self, scope: asgi.Scope) -> None:
+        """Say where a need wins over something that looks open."""
+        routes = endpoints(self.app, scope)
+        self.gate.log_conflicts((path, mark_of(endpoint, "GET")) for path, endpoint in routes)
+
+    def mark_for(self, scope: asgi.Scope, request: RequestView) -> Mark:
+        """Tell what the view says that the router is going to match."""
+        endpoint = find_endpoint(self.app, scope)
+        return replace(mark_of(endpoint, request.method), answers_options=endpoint is not None)
+
+    def attach(
+        self, scope: asgi.Scope, request: RequestView, mark: Mark, token: AccessToken | None
+    ) -> None:
+        """Hand the token to the application, as ``request.user`` and ``request.auth``."""
+        super().attach(scope, request, mark, token)
+        scope["user"] = BearerUser(token, self.gate.identity(token) if token else "")
+        scope["auth"] = AuthCredentials(sorted(token.scopes) if token else [])
+        scope[PASSED] = Passed(self.gate, request, token, mark.needs if token else ())
+
+
+def requires(*needs: NeedLike) -> Callable[[View], View]:
+    """Let a view run only for a token that has every one of the needs.
+
+    A text is a scope; ``requires()`` asks for any valid token. It goes on functions, sync and
+    async, on methods and classes of views.
+
+    Raises:
+        ConfigurationError: a need that cannot be meant, or a target that is no view; and at the
+            request, when no middleware guards the application.
+    """
+    need = needs_of(needs)
+
+    def decorate(view: View) -> View:
+        check_is_view(view)
+        if isinstance(view, type):
+            return cast("View", _guard_class(view, need))
+        wrapper: Any = _guard_async(view, need) if is_async(view) else _guard_sync(view, need)
+        mark_need(view, need, wrapper)
+        return cast("View", wrapper)
+
+    return decorate
+
+
+def public(view: View) -> View:
+    """Let anybody reach this view; credentials are not looked at."""
+    return cast("View", mark(view, Mark(public=True)))
+
+
+def optional(view: View) -> View:
+    """Let callers without credentials reach this view; bad credentials are still refused."""
+    return cast("View", mark(view, Mark(optional=True)))
+
+
+def _guard_async(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+    @functools.wraps(view)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        connection = _connection(view, args, kwargs)
+        refusal = _refusal(connection.scope, need)
+        if refusal is None:
+            return await view(*args, **kwargs)
+        if isinstance(connection, WebSocket):
+            return await refuse(refusal, connection.scope, connection.receive, connection.send)
+        return _response(refusal)
+
+    return guarded
+
+
+def _guard_sync(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        refusal = _refusal(_connection(view, args, kwargs).scope, need)
+        return view(*args, **kwargs) if refusal is None else _response(refusal)
+
+    return guarded
+
+
+def _guard_class(view: Any, need: Need) -> Any:
+    if not issubclass(view, HTTPEndpoint | WebSocketEndpoint):
+        raise ConfigurationError(f"{view!r} is neither an HTTPEndpoint nor a WebSocketEndpoint")
+    dispatch = view.dispatch
+
+    @functools.wraps(dispatch)
+    async def guarded(self: Any) -> None:
+        refusal = _refusal(self.scope, need)
+        if refusal is None:
+            await dispatch(self)
+        else:
+            await refuse(refusal, self.scope, self.receive, self.send)
+
+    view.dispatch = guarded
+    return mark(view, Mark(needs=(need,)))
+
+
+def _refusal(scope: asgi.Scope, need: Need) -> Answer | None:
+    """Enforce a need that the middleware could not see; None when it is satisfied."""
+    passed: Passed | None = scope.get(PASSED)
+    if passed is None:
+        raise ConfigurationError(
+            "a view needs something of its callers, and no BearerAuthMiddleware guards it: "
+            "add Middleware(BearerAuthMiddleware) to the application"
+        )
+    return passed.refusal(need)
+
+
+def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+    for argument in (*args, *kwargs.values()):
+        if isinstance(argument, HTTPConnection):
+            return argument
+    raise ConfigurationError(f"{view!r} takes no request: requires() cannot guard it")
+
+
+def _response(refusal: Answer) -> Response:
+    return Response(refusal.body, refusal.status, dict(refusal.headers))

@@ -1,0 +1,93 @@
+"""Guards any WSGI application. The token of a request is ``environ["bearerguard.token"]``.
+
+app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/healthz"])
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from bearerguard.core.challenge import Answer
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.request import RequestView
+from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.gate import Gate
+from bearerguard.guard import Guard
+
+__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+# The header fields that a decision may depend on, as WSGI spells them (PEP 3333).
+FIELDS = {
+    "HTTP_AUTHORIZATION": "authorization",
+    "HTTP_ORIGIN": "origin",
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "access-control-request-method",
+}
+
+
+class BearerAuthMiddleware:
+    """Lets a request pass to ``app`` only with a token that is good enough for its path.
+
+    Without ``rules`` any valid token is; with them, a path that they do not name is refused.
+    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``.
+    Everything else is a setting, read from the environment where it is not given; or give a ready
+    ``guard``. With a token, ``REMOTE_USER`` is its subject; without one it is not set.
+
+    Raises:
+        ConfigurationError: naming every problem of the settings, the paths and the rules.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApp,
+        *,
+        guard: Guard | None = None,
+        optional: Sequence[str] = (),
+        rules: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.app = app
+        self.gate = Gate(guard=guard, settings=settings, optional=optional, rules=rules)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        request = view_of(environ)
+        access = self.gate.access(request)
+        try:
+            token = self.gate.guard.admit(request, access)
+        except (RejectedError, UnavailableError) as refusal:
+            return refuse(self.gate.guard.answer(refusal, access), request, start_response)
+        environ["bearerguard.token"] = token
+        environ.pop("REMOTE_USER", None)
+        if token is not None:
+            environ["REMOTE_USER"] = self.gate.identity(token)
+        return self.app(environ, start_response)
+
+
+def view_of(environ: Environ) -> RequestView:
+    """Translate a WSGI request."""
+    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    return RequestView(
+        method=environ["REQUEST_METHOD"],
+        path=_decoded(environ.get("PATH_INFO", "")),
+        raw_path=raw.partition("?")[0] if raw else None,
+        headers=[(name, environ[key]) for key, name in FIELDS.items() if key in environ],
+    )
+
+
+def refuse(answer: Answer, request: RequestView, start_response: StartResponse) -> list[bytes]:
+    """Send the answer to a refused request, before its body is read."""
+    phrase = HTTPStatus(answer.status).phrase
+    start_response(f"{answer.status} {phrase}", list(answer.headers))
+    return [] if request.method == "HEAD" else [answer.body]
+
+
+def _decoded(path: str) -> str:
+    """PEP 3333 hands octets over as latin-1; what is not UTF-8 stays so, and matches nothing."""
+    try:
+        return path.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return path
