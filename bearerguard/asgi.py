@@ -45,6 +45,7 @@ class BearerAuthMiddleware:
     def __init__(
         self,
         app: ASGIApp,
+        /,
         *,
         guard: Guard | None = None,
         optional: Sequence[str] = (),

@@ -95,6 +95,7 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
     def __init__(
         self,
         app: asgi.ASGIApp,
+        /,
         *,
         guard: Guard | None = None,
         optional: Sequence[str] = (),

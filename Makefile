@@ -1,0 +1,53 @@
+# make demo   a guarded API and a local issuer, with a tour of real requests (ONCE=1: tour, then end)
+# make test   the whole test suite
+# The rest is for contributors: make check, make versions, make requirements, make clean.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The newest Python that is really there: a name on the PATH may be an empty promise.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test check format versions requirements clean
+
+demo: $(VENV)/demo-installed
+	$(BIN)/bearerguard demo $(if $(ONCE),--once)
+
+test: $(VENV)/dev-installed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+format: $(VENV)/dev-installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The suite on every supported Python that this machine has, and the oldest dependencies once.
+versions:
+	.ci/versions
+
+requirements: $(VENV)/dev-installed
+	$(BIN)/python tests/requirements_report.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-* .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "bearerguard needs Python 3.11 or later; none was found" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/demo-installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[demo]"
+	@touch $@
+
+$(VENV)/dev-installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	@touch $@
