@@ -46,18 +46,18 @@ class Demo:
 
     def __init__(self, port: int = 0) -> None:
         self.issuer = Issuer(audience=AUDIENCE)
-        self._issuer_server = LocalServer(issuer_app(self.issuer))
-        self.issuer.url = self._issuer_server.url
         self._port = port
         self._until_the_end = ExitStack()
 
     def __enter__(self) -> Self:
-        self._issuer_server.start()
-        self._until_the_end.callback(self._stop_issuer)
-        # What the tour shows is the answer; the operator's log would stand between the lines.
-        logger.addHandler(logging.NullHandler())
-        self.api = self._start_api(self._port)
-        self._client = self._until_the_end.enter_context(httpx.Client(trust_env=False))
+        with self._until_the_end as stack:
+            self._start_issuer()
+            stack.callback(self._stop_issuer)
+            self.api = self._start_api(self._port)
+            self._client = stack.enter_context(httpx.Client(trust_env=False))
+            # What the tour shows is the answer; the operator's log would stand between the lines.
+            logger.addHandler(logging.NullHandler())
+            self._until_the_end = stack.pop_all()
         return self
 
     def __exit__(
@@ -109,6 +109,11 @@ Ctrl+C ends it."""
         while True:
             time.sleep(3600)
 
+    def _start_issuer(self, port: int = 0) -> None:
+        self._issuer_server = LocalServer(issuer_app(self.issuer), port)
+        self.issuer.url = self._issuer_server.url
+        self._issuer_server.start()
+
     def _stop_issuer(self) -> None:
         self._issuer_server.stop()
 
@@ -117,8 +122,7 @@ Ctrl+C ends it."""
         yield self._call(200, "The issuer is down, and a good token is still good", token)
         fresh = self._start_api()
         yield self._call(503, "A new worker that has no keys yet cannot know", token, api=fresh)
-        self._issuer_server = LocalServer(issuer_app(self.issuer), self._issuer_server.port)
-        self._issuer_server.start()
+        self._start_issuer(self._issuer_server.port)
         ends_at = time.monotonic() + RECOVERY_WITHIN_S
         title = "The issuer is back, and that worker recovers by itself"
         while True:

@@ -1,5 +1,6 @@
 """A real HTTP server on 127.0.0.1 in a thread of its own, for the demo."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -14,15 +15,20 @@ from starlette.routing import Route
 
 from bearerguard.dev.issuer import Issuer
 
-START_WITHIN_S = 10.0
-
 
 class LocalServer:
-    """Serves an ASGI application from ``start`` to ``stop``. Port 0 takes a free one."""
+    """Serves an ASGI application from ``start`` to ``stop``. Port 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken, or the application refused to start.
+    """
 
     def __init__(self, app: Any, port: int = 0) -> None:
-        self._app = app
-        self.port = port or _free_port()
+        # Bound here, so that a port that is taken is an error of whoever asked for it.
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def url(self) -> str:
@@ -31,23 +37,22 @@ class LocalServer:
 
     def start(self) -> None:
         """Serve, and come back when requests are answered."""
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self.port, log_level="critical", access_log=False
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        ends_at = time.monotonic() + START_WITHIN_S
         while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > ends_at:
-                raise OSError(f"the server on port {self.port} did not start")
+            if not self._thread.is_alive():
+                raise OSError(f"the application on port {self.port} did not start")
             time.sleep(0.01)
+
+    def _serve(self) -> None:
+        with contextlib.suppress(SystemExit):  # how uvicorn says that the application refused
+            self._server.run(sockets=[self._listener])
 
     def stop(self) -> None:
         """Stop serving and close the port."""
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join()
+        self._listener.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,9 +83,3 @@ def issuer_app(issuer: Issuer) -> Starlette:
             Route("/jwks.json", jwks),
         ]
     )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
