@@ -18,6 +18,7 @@ from bearerguard.testing import BAD_TOKENS, Issuer, trust
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+SERVERS = (ROOT / "docs/servers.md").read_text("utf-8")
 BLOCKS = {
     re.findall(r"^#+ (.+)$", README[: match.start()], re.MULTILINE)[-1]: match[1]
     for match in re.finditer(r"```python\n(.*?)```", README, re.DOTALL)
@@ -65,6 +66,17 @@ def run(monkeypatch):
 
     with trust(issuer):
         yield execute
+
+
+@pytest.fixture
+def run_cors(monkeypatch):
+    """The application that docs/servers.md prints."""
+    monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example.com")
+    monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://api.example.com")
+    block = re.search(r"```python\n(.*?)```", SERVERS, re.DOTALL)
+    namespace: dict[str, object] = {}
+    exec(compile(block[1], "docs/servers.md", "exec"), namespace)
+    return namespace["app"]
 
 
 def call(app, path, token=None):
@@ -116,6 +128,17 @@ def test_the_printed_function_without_a_framework_tells_good_from_bad(run, capsy
     assert namespace["whose"](issuer.token()) == "user-1"
     assert namespace["whose"](BAD_TOKENS["expired"](issuer)) is None
     assert "refused: expired" in capsys.readouterr().out
+
+
+@pytest.mark.requirement("FETCH-CORS-2")
+def test_the_printed_recipe_for_cors_exposes_the_challenge_of_a_refusal(run_cors):
+    """Fetch standard, section 3.3: a script reads only the header fields that are exposed."""
+    answer = TestClient(run_cors).get("/", headers={"Origin": "https://app.example.com"})
+
+    assert answer.status_code == 401
+    assert answer.headers["access-control-expose-headers"] == "WWW-Authenticate"
+    assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+    assert "www-authenticate" in answer.headers
 
 
 def test_the_printed_needs_ask_for_what_the_text_says(run):
