@@ -14,11 +14,11 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.jwks.cache import Decision, Fetch, KeyCache, Unknown, Unreachable, Use, Wait
+from bearerguard.jwks.cache import Decision, Fetch, KeyCache, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 
 
@@ -175,10 +175,8 @@ class KeySource:
                     return self._pending(now)
                 case Unknown():
                     raise self._unknown(kid)
-                case Unreachable(retry_after_s, detail):
-                    raise UnavailableError(detail, retry_after=retry_after_s)
-                case _:
-                    assert_never(decision)
+            # What is left is Unreachable; a decision that was forgotten above fails to type-check.
+            raise UnavailableError(decision.detail, retry_after=decision.retry_after_s)
 
     def _pending(self, now: float) -> Pending:
         flight = self._cache.flight
