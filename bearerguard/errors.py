@@ -129,5 +129,8 @@ class ConfigurationError(BearerguardError):
     """The operator's settings or routes cannot be used; ``problems`` names every one of them."""
 
     def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)  # pickle makes another one of these
         self.problems: Sequence[str] = problems
-        super().__init__("bearerguard cannot start:\n" + "\n".join(f"  - {p}" for p in problems))
+
+    def __str__(self) -> str:
+        return "bearerguard cannot start:\n" + "\n".join(f"  - {p}" for p in self.problems)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from random import SystemRandom
 from typing import Any, TypeVar
 
+from bearerguard.core import signature
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import Flow, KeyQuery, admit, authenticate
-from bearerguard.core.jwk import Key, KeyRefusedError, KeySet, secret_key
+from bearerguard.core.jwk import Key, KeySet, secret_key
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
 from bearerguard.core.request import RequestView
-from bearerguard.core.signature import ml_dsa_is_supported
-from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
+from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
@@ -51,7 +51,7 @@ class Guard:
         **settings: Any,
     ) -> None:
         self.settings = Settings.load(from_arguments(settings))
-        self.policy = self.settings.policy(_supported_algorithms())
+        self.policy = self.settings.policy(_default_algorithms(self.settings))
         self.clock = clock
         self._realm = self.settings.challenge_realm()
         self._keys = keys_of(self.settings, fetcher, clock)
@@ -152,20 +152,12 @@ LIVE_GUARDS: "weakref.WeakSet[Guard]" = weakref.WeakSet()
 
 
 def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], float]) -> Keys:
-    """Make the source of keys that the settings describe; raises ConfigurationError."""
+    """Make the source of keys that the settings describe."""
     if settings.secret is not None:
-        try:
-            return StaticKeys(KeySet((secret_key(settings.secret.value),)))
-        except KeyRefusedError as error:
-            raise ConfigurationError(f"secret {error}") from None
-    try:
-        fetcher = fetcher or HttpFetcher(settings.ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        problem = f"ca_file {settings.ca_file!r} cannot be used: {type(error).__name__}"
-        raise ConfigurationError(problem) from None
+        return StaticKeys(KeySet((secret_key(settings.secret.value),)))
     load = IssuerKeys(
         issuer=settings.issuer,
-        fetcher=fetcher,
+        fetcher=fetcher or HttpFetcher(settings.ca_file),
         timeout_s=settings.jwks_timeout,
         jwks_uri=settings.jwks_uri,
         token_file=settings.jwks_token_file,
@@ -181,8 +173,10 @@ def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], flo
     return KeySource(load, cache, time.monotonic if clock is time.time else clock)
 
 
-def _supported_algorithms() -> tuple[str, ...]:
-    if ml_dsa_is_supported():
+def _default_algorithms(settings: Settings) -> tuple[str, ...]:
+    """Leave ML-DSA out where it is only a default that this machine's OpenSSL cannot serve."""
+    is_default = settings.algorithms is None and settings.secret is None
+    if not is_default or signature.ml_dsa_is_supported():
         return ASYMMETRIC_ALGORITHMS
     logger.warning("this OpenSSL has no ML-DSA: %s are not accepted", ", ".join(AKP_ALGORITHMS))
     return tuple(alg for alg in ASYMMETRIC_ALGORITHMS if alg not in AKP_ALGORITHMS)

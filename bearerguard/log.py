@@ -21,8 +21,11 @@ def log_start(settings: Settings, policy: Policy) -> None:
     """Say what is in force, and what may surprise."""
     algorithms = ", ".join(sorted(policy.algorithms))
     api = ", ".join(settings.audience)
-    logger.info("guarding %s for tokens of %s (%s)", api, settings.issuer, settings.profile)
+    profile = f"profile {settings.profile_in_force()}, as PROFILE={settings.profile} says"
+    logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile)
     logger.info("algorithms allowed: %s", algorithms)
+    if settings.allow_http:
+        logger.warning("allow_http is on: whoever is on the way can replace the issuer's keys")
     for audience in settings.audience:
         if "://" in audience and "?" in audience:
             logger.warning("audience %r has a query: RFC 8707 section 2 advises against", audience)

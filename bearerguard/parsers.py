@@ -6,14 +6,24 @@ Text is what the environment holds; code may pass the Python value itself.
 import base64
 import binascii
 import re
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from bearerguard.core import signature
+from bearerguard.core.access import AccessTable
+from bearerguard.core.jwk import secret_key
 from bearerguard.core.needs import SCOPE_TOKEN
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, PROFILES
+from bearerguard.core.policy import (
+    AKP_ALGORITHMS,
+    ASYMMETRIC_ALGORITHMS,
+    HMAC_KEY_BYTES,
+    PROFILES,
+)
+from bearerguard.errors import ConfigurationError
 
-DURATION = re.compile(r"(\d{1,9})(s|m|h)")
+DURATION = re.compile(r"([0-9]{1,9})(s|m|h)")
+WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
 SHORTEST_SECRET = min(HMAC_KEY_BYTES.values())
 # Profiles of providers, known by name so that a typo is told from a promise.
@@ -27,34 +37,46 @@ PROVIDERS = frozenset({
 # fmt: on
 
 
-@dataclass(frozen=True)
 class Secret:
-    """An HMAC secret. It is shown as ``***`` everywhere."""
+    """An HMAC secret. It is shown as ``***`` everywhere.
 
-    value: bytes = field(repr=False)
+    No dataclass: ``dataclasses.asdict(settings)`` would take it apart and show it.
+    """
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
 
     def __repr__(self) -> str:
         return "***"
-
-    __str__ = __repr__
 
 
 def text(value: Any) -> str:
     """Take a text as it stands."""
     if not isinstance(value, str):
         raise ValueError("must be text")
-    return value
+    return _plain(value)
 
 
 def texts(value: Any) -> tuple[str, ...]:
     """Take a list, or a text with commas; an empty item is a mistake, not a value."""
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list | tuple | set | frozenset):
+    if isinstance(value, str):
+        items = [item.strip() for item in _plain(value.strip()).split(",")]
+    elif isinstance(value, list | tuple | set | frozenset):
+        # A set has no order, and the first audience is the realm: take the same one every time.
+        items = list(value) if isinstance(value, list | tuple) else sorted(value, key=repr)
+    else:
         raise ValueError("must be a list or a text with commas")
-    stripped = tuple(item.strip() if isinstance(item, str) else item for item in items)
-    if not stripped or not all(isinstance(item, str) and item for item in stripped):
+    if "" in items:
         raise ValueError("has an empty item; write 'one,two'")
-    return stripped
+    return tuple(text(item) for item in items)
+
+
+def issuer(value: Any) -> str:
+    """Take the name of one issuer, alone or as a list of one."""
+    names = texts(value)
+    if len(names) > 1:
+        raise ValueError("names several issuers, which is not available yet; name one")
+    return names[0]
 
 
 def switch(value: Any) -> bool:
@@ -71,7 +93,8 @@ def number(least: int, most: int) -> Callable[[Any], int]:
     """Make a parser of whole numbers from ``least`` to ``most``."""
 
     def parse(value: Any) -> int:
-        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        is_text = isinstance(value, str) and WHOLE_NUMBER.fullmatch(value)
+        number = int(value) if is_text else value
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return number
@@ -107,21 +130,33 @@ def secret(value: Any) -> Secret:
             value = base64.b64decode(value.removeprefix("base64:"), validate=True)
         except (binascii.Error, ValueError):
             raise ValueError("is not base64 after 'base64:'") from None
-    raw = value.encode() if isinstance(value, str) else value
+    try:
+        raw = value.encode() if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8 text; write 'base64:...'") from None
     if not isinstance(raw, bytes):
         raise ValueError("must be text, 'base64:...' or bytes")
     if len(raw) < SHORTEST_SECRET:
-        raise ValueError(f"has {len(raw)} bytes; HS256 needs {SHORTEST_SECRET}, made at random")
+        how = "made at random: openssl rand -base64 48"
+        raise ValueError(f"has {len(raw)} bytes; HS256 needs {SHORTEST_SECRET} or more, {how}")
+    secret_key(raw)
     return Secret(raw)
 
 
 def algorithms(value: Any) -> tuple[str, ...]:
     """Take names of signature algorithms; names are case-sensitive (RFC 7515 section 4.1.1)."""
+    names = texts(value)
     known = (*ASYMMETRIC_ALGORITHMS, *HMAC_KEY_BYTES)
-    unknown = [name for name in texts(value) if name not in known]
+    unknown = [name for name in names if name not in known]
+    if any(name.lower() == "none" for name in unknown):
+        raise ValueError("allows tokens without a signature, which is impossible; leave out 'none'")
     if unknown:
-        raise ValueError(f"does not know {', '.join(unknown)}; known are {', '.join(known)}")
-    return texts(value)
+        raise ValueError(
+            f"does not know {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+        )
+    if not {*names}.isdisjoint(AKP_ALGORITHMS) and not signature.ml_dsa_is_supported():
+        raise ValueError("needs an OpenSSL with ML-DSA; this one has none: leave ML-DSA out")
+    return names
 
 
 def profile(value: Any) -> str:
@@ -136,18 +171,43 @@ def profile(value: Any) -> str:
 
 def scopes(value: Any) -> tuple[str, ...]:
     """Take scopes, each of the characters that RFC 6749 section 3.3 allows."""
-    for name in texts(value):
+    names = texts(value)
+    for name in names:
         if not SCOPE_TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is not a scope; write 'one,two'")
-    return texts(value)
+    return names
 
 
 def places(value: Any) -> tuple[str, ...]:
     """Take claims' names and JSON Pointers (RFC 6901)."""
-    for path in texts(value):
-        if path in ("/", "/*") or re.search(r"~(?![01])", path):
-            raise ValueError(f"{path!r} is neither a claim's name nor a JSON Pointer")
-    return texts(value)
+    paths = texts(value)
+    for path in paths:
+        is_pointer = path.startswith("/")
+        if is_pointer and (path in ("/", "/*") or re.search(r"~(?![01])", path)):
+            raise ValueError(f"{path!r} is no JSON Pointer; write 'scp' or '/realm_access/roles'")
+    return paths
+
+
+def paths(value: Any) -> tuple[str, ...]:
+    """Take paths that are open to all, exact or as folders."""
+    entries = texts(value)
+    try:
+        AccessTable.of(entries, (), None)
+    except ConfigurationError as error:
+        problems = [problem.removeprefix("public: ") for problem in error.problems]
+        raise ValueError("; ".join(problems)) from None
+    return entries
+
+
+def certificates(value: Any) -> str:
+    """Take the name of a file with certificates of authorities that can be loaded."""
+    file = text(value)
+    try:
+        ssl.create_default_context(cafile=file)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; NUL is a ValueError
+        why = "no such file" if isinstance(error, FileNotFoundError) else type(error).__name__
+        raise ValueError(f"cannot be used ({why}); name a PEM file of certificates") from None
+    return file
 
 
 def quotable(value: Any) -> str:
@@ -157,12 +217,12 @@ def quotable(value: Any) -> str:
     return value
 
 
-def one_of(*known: str) -> Callable[[Any], str]:
-    """Make a parser of a few words."""
-
-    def parse(value: Any) -> str:
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
-        return str(value)
-
-    return parse
+def _plain(item: str) -> str:
+    """Refuse what comes of copying and quoting, and would never match anything."""
+    if item != item.strip():
+        raise ValueError("begins or ends with a space or a line break; take it out")
+    if len(item) > 1 and item[0] == item[-1] and item[0] in "\"'":
+        raise ValueError(
+            "has quotation marks in it, as 'docker --env-file' keeps them; take them out"
+        )
+    return item

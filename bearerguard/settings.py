@@ -5,41 +5,34 @@ as text from the environment and as Python values from code; the parser beside t
 both. Every problem is named at once, with where the value came from and how to mend it.
 """
 
-import difflib
-import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from bearerguard import parsers as p
+from bearerguard.consistency import problems_of
 from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, PROFILES, Place, Policy
 from bearerguard.core.policy import ROLE_FORMS as ROLES
-from bearerguard.core.urls import problem_of_issuer, problem_of_url
 from bearerguard.errors import ConfigurationError
+from bearerguard.sources import (
+    PREFIX,
+    Given,
+    Source,
+    find,
+    from_app_config,
+    from_arguments,
+    from_environment,
+    unknown_names,
+)
 
-PREFIX = "BEARERGUARD_"
-# What Kubernetes puts into every container beside a service named "bearerguard".
-SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_\d+_.*")
-# Settings whose value may stand in a file that their name with _FILE names.
-FROM_FILE = ("secret", "introspection_client_secret", "store_url")
-LARGEST_FILE = 64 * 1024
-
-logger = logging.getLogger("bearerguard")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where values come from: a name for messages, the spelling of its keys, and the values."""
-
-    name: str
-    prefix: str
-    values: Mapping[str, Any]
-
-    def spell(self, setting: str) -> str:
-        """Write a setting's name as it is written in this source."""
-        return self.prefix + (setting.upper() if self.prefix else setting)
+__all__ = [
+    "PREFIX",
+    "Settings",
+    "Source",
+    "from_app_config",
+    "from_arguments",
+    "from_environment",
+]
 
 
 def setting(default: Any, parse: Callable[[Any], Any], meaning: str) -> Any:
@@ -56,7 +49,7 @@ def later(default: Any, meaning: str) -> Any:
 class Settings:
     """What an operator can say. Durations are seconds, sizes bytes; None means not set."""
 
-    issuer: str = setting("", p.text, "the exact `iss` of the tokens; required")
+    issuer: str = setting("", p.issuer, "the exact `iss` of the tokens; required")
     audience: tuple[str, ...] = setting(
         (), p.texts, "this API as its tokens name it in `aud`; any one of a list; required"
     )
@@ -80,7 +73,9 @@ class Settings:
     )
     jwks_timeout: float = setting(5.0, p.seconds(0.1, 60), "how long fetching the keys may take")
     jwks_snapshot: str | None = later(None, "a file for the last good keys, for all workers")
-    ca_file: str | None = setting(None, p.text, "the certificates to trust, not the client's own")
+    ca_file: str | None = setting(
+        None, p.certificates, "the certificates to trust, not the client's own"
+    )
     allow_http: bool = setting(default=False, parse=p.switch, meaning="take `http:` anywhere")
     scope_claims: tuple[str, ...] | None = setting(
         None, p.places, "where scopes stand: claims' names or JSON Pointers; by profile"
@@ -96,7 +91,7 @@ class Settings:
     tenants: None = later(None, "the allowed tenants of an issuer template")
     missing_audience: None = later(None, "what stands in for a missing `aud`")
     required_scopes: tuple[str, ...] = setting((), p.scopes, "scopes that every route needs")
-    public: tuple[str, ...] = setting((), p.texts, "paths without a guard: `/healthz`, `/docs/*`")
+    public: tuple[str, ...] = setting((), p.paths, "paths without a guard: `/healthz`, `/docs/*`")
     realm: str | None = setting(None, p.quotable, "the realm of challenges; else the audience")
     resource: str | None = later(None, "the URL of this API (RFC 9728)")
     leeway: float = setting(30.0, p.seconds(0, 300), "the tolerance for the clocks of others")
@@ -126,37 +121,22 @@ class Settings:
         Raises:
             ConfigurationError: naming every problem.
         """
-        problems: list[str] = []
-        for source in sources:
-            problems += _unknown_names(source)
-        values: dict[str, Any] = {}
-        for spec in fields(cls):
-            try:
-                found = _find(spec.name, sources)
-            except ConfigurationError as error:
-                problems += error.problems
-                continue
-            if found is None:
-                continue
-            source, raw = found
-            try:
-                values[spec.name] = _parse(spec, raw)
-            except ValueError as error:
-                shown = "***" if spec.name in FROM_FILE else repr(raw)
-                where = f"{source.spell(spec.name)}={shown} ({source.name})"
-                problems.append(f"{where} {error}")
-        settings = cls(**values)
-        problems += _problems_of(settings, values, sources[0], problems)
+        names = [spec.name for spec in fields(cls)]
+        problems = [text for source in sources for text in unknown_names(source, names)]
+        given = {name: found for name in names if (found := find(name, sources)) is not None}
+        values, unreadable = _read(given)
+        problems += unreadable
+        problems += problems_of(values, given, sources)
         if problems:
             raise ConfigurationError(*problems)
-        return settings
+        return cls(**values)
 
     def policy(self, supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
         """Turn the settings into the rules for this issuer's tokens.
 
         ``supported`` are the asymmetric algorithms that this machine can verify.
         """
-        profile = PROFILES["rfc9068" if self.profile == "auto" else self.profile]
+        profile = PROFILES[self.profile_in_force()]
         return Policy(
             issuer=self.issuer,
             audiences=self.audience,
@@ -169,6 +149,10 @@ class Settings:
             max_age_s=self.max_token_age,
             max_bytes=self.max_token_bytes,
         )
+
+    def profile_in_force(self) -> str:
+        """Give the name of the profile; ``auto`` knows no provider yet, and is strict."""
+        return "rfc9068" if self.profile == "auto" else self.profile
 
     def challenge_realm(self) -> str:
         """Give the realm of challenges: the audience, where a header field can hold it."""
@@ -184,135 +168,28 @@ class Settings:
         return [alg for alg, least in HMAC_KEY_BYTES.items() if size >= least]
 
 
-def from_environment(environ: Mapping[str, str]) -> Source:
-    """Make a source of the process's environment."""
-    return Source("environment", PREFIX, _without_service_links(environ))
+def _read(given: Mapping[str, Given]) -> tuple[dict[str, Any], list[str]]:
+    """Read what was given; give the values, and what is wrong with the others."""
+    values, problems = {}, []
+    for spec in fields(Settings):
+        if spec.name in given:
+            try:
+                values[spec.name] = _parse(spec, given[spec.name])
+            except ValueError as error:
+                problems.append(f"{given[spec.name].where} {error}")
+    return values, problems
 
 
-def from_arguments(arguments: Mapping[str, Any]) -> Source:
-    """Make a source of keyword arguments."""
-    return Source("argument", "", arguments)
-
-
-def from_app_config(config: Mapping[str, Any]) -> Source:
-    """Make a source of an application's own configuration (Flask's ``app.config``)."""
-    values = {key: value for key, value in config.items() if str(key).startswith(PREFIX)}
-    return Source("app.config", PREFIX, values)
-
-
-def _without_service_links(environ: Mapping[str, str]) -> dict[str, str]:
-    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
-    links = [name for name in ours if SERVICE_LINK.fullmatch(name.removeprefix(PREFIX))]
-    for name in links:
-        logger.info("ignoring %s: it looks like a Kubernetes service link", name)
-        del ours[name]
-    return ours
-
-
-def _unknown_names(source: Source) -> Iterator[str]:
-    names = [spec.name for spec in fields(Settings)] + [f"{name}_file" for name in FROM_FILE]
-    known = [source.spell(name) for name in names]
-    for name in source.values:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            yield f"{name} ({source.name}) is not a setting{hint}"
-
-
-def _find(name: str, sources: Sequence[Source]) -> tuple[Source, Any] | None:
-    """Give the first value that is set; an empty one is the same as not set."""
-    for source in sources:
-        value = _set(source, name)
-        file = _set(source, f"{name}_file") if name in FROM_FILE else None
-        if value is not None and file is not None:
-            both = f"{source.spell(name)} and {source.spell(name)}_FILE"
-            raise ConfigurationError(f"{both} ({source.name}) are both set; keep one")
-        if file is not None:
-            return source, _read(file, f"{source.spell(f'{name}_file')} ({source.name})")
-        if value is not None:
-            return source, value
-    return None
-
-
-def _set(source: Source, name: str) -> Any:
-    value = source.values.get(source.spell(name))
-    is_empty = isinstance(value, str | list | tuple) and not value
-    return None if is_empty or (isinstance(value, str) and value.isspace()) else value
-
-
-def _read(file: Any, where: str) -> str:
-    try:
-        with Path(file).open(encoding="utf-8") as opened:
-            content = opened.read(LARGEST_FILE)
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"{where} cannot be read: {type(error).__name__}") from None
-    content = content.removesuffix("\n").removesuffix("\r")
-    if not content:
-        raise ConfigurationError(f"{where} names an empty file")
-    return content
-
-
-def _parse(spec: Any, raw: Any) -> Any:
+def _parse(spec: "Field[Any]", given: Given) -> Any:
+    if given.problem is not None:
+        raise ValueError(given.problem)
     parse = spec.metadata["parse"]
     if parse is not None:
-        return parse(raw)
-    if raw not in (spec.default, str(spec.default)):
-        raise ValueError("is not available yet")
+        return parse(given.raw)
+    if given.raw != spec.default and (spec.default is None or given.raw != str(spec.default)):
+        raise ValueError("is not available yet; leave it out")
     return spec.default
 
 
 def _places(paths: tuple[str, ...] | None, forms: dict[str, Any]) -> tuple[Place, ...]:
     return tuple(Place(path, **forms) for path in paths or ())
-
-
-def _problems_of(
-    settings: Settings, given: Mapping[str, Any], source: Source, so_far: Sequence[str]
-) -> Iterator[str]:
-    """Name what is wrong with the settings together."""
-    told = " ".join(so_far)
-    for name in ("issuer", "audience"):
-        if name not in given and not re.search(rf"(?i)\b(BEARERGUARD_)?{name}=", told):
-            yield f"{source.spell(name)} is not set: {_meaning(name)}"
-    yield from _issuer_problems(settings)
-    yield from _audience_problems(settings)
-    yield from _key_problems(settings)
-
-
-def _issuer_problems(settings: Settings) -> Iterator[str]:
-    issuer = settings.issuer
-    if "," in issuer:
-        yield f"issuer {issuer!r}: several issuers are not available yet"
-    elif issuer and settings.jwks_uri is None and settings.secret is None:
-        problem = problem_of_issuer(issuer, http_allowed=settings.allow_http)
-        if problem is not None:
-            yield f"issuer {issuer!r} {problem}; write it exactly as the tokens name it in iss"
-
-
-def _audience_problems(settings: Settings) -> Iterator[str]:
-    for audience in settings.audience:
-        if "://" in audience and "#" in audience:
-            yield f"audience {audience!r} has a fragment (RFC 8707 section 2)"
-
-
-def _key_problems(settings: Settings) -> Iterator[str]:
-    symmetric = [alg for alg in settings.algorithms or () if alg in HMAC_KEY_BYTES]
-    if settings.secret is None:
-        if symmetric:
-            yield f"algorithms: {', '.join(symmetric)} need the setting secret"
-    else:
-        if len(symmetric) != len(settings.algorithms or ()):
-            yield "algorithms: with the setting secret only HS256, HS384 and HS512 are possible"
-        size = len(settings.secret.value)
-        for alg in symmetric:
-            if size < HMAC_KEY_BYTES[alg]:
-                yield f"secret has {size} bytes; {alg} needs {HMAC_KEY_BYTES[alg]}"
-        if settings.jwks_uri is not None or settings.jwks_token_file is not None:
-            yield "secret and jwks_uri or jwks_token_file exclude each other; keep one"
-    if settings.jwks_uri is not None:
-        problem = problem_of_url(settings.jwks_uri, http_allowed=settings.allow_http)
-        if problem is not None:
-            yield f"jwks_uri {settings.jwks_uri!r} {problem}"
-
-
-def _meaning(name: str) -> str:
-    return str(next(s for s in fields(Settings) if s.name == name).metadata["meaning"])

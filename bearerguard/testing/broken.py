@@ -3,7 +3,8 @@
     for name, token in bad_tokens(issuer).items(): ...
 
 Each is signed by the issuer's own key unless the name says otherwise, so that nothing but the named
-defect can be the reason for its refusal.
+defect can be the reason for its refusal. One is bad by default only: "oversized" is longer than the
+setting ``max_token_bytes`` unless that was raised.
 """
 
 import hmac
@@ -71,6 +72,7 @@ BAD_TOKENS: dict[str, Recipe] = {
     "empty_audience": lambda issuer: issuer.token(aud=[]),
     "without_subject": lambda issuer: issuer.token(without=["sub"]),
     "id_token": lambda issuer: issuer.token(header={"typ": "JWT"}, nonce="n", aud="client-1"),
+    "id_token_for_this_api": lambda issuer: issuer.token(header={"typ": "JWT"}, nonce="n"),
     "logout_token": lambda issuer: issuer.token(header={"typ": "logout+jwt"}),
     "security_event": lambda issuer: issuer.token(header={"typ": "secevent+jwt"}),
     "unknown_extension": lambda issuer: issuer.token(header={"crit": ["x"], "x": 1}),

@@ -1,0 +1,112 @@
+"""What settings must be together: those that are required, and those that depend on one another.
+
+A rule looks at ``values``, which holds what could be read, and at ``given``, which also holds what
+could not: a setting with a bad value has had its message, and causes no second one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bearerguard.core.policy import HMAC_KEY_BYTES
+from bearerguard.core.urls import problem_of_issuer, problem_of_url
+from bearerguard.sources import Given, Source
+
+Values = Mapping[str, Any]
+
+# What to write where nothing is written yet, for whoever starts here.
+REQUIRED = {
+    "issuer": (
+        "it names the server that issues the tokens, exactly as their claim iss does",
+        "https://login.example.com",
+    ),
+    "audience": (
+        "it names this API as the claim aud of its tokens does, so that tokens for others are "
+        "refused",
+        "https://api.example.com",
+    ),
+}
+
+
+def problems_of(
+    values: Values, given: Mapping[str, Given], sources: Sequence[Source]
+) -> Iterator[str]:
+    """Name everything that is wrong with the settings together."""
+    yield from _missing(given, sources)
+    yield from _issuer(values, given)
+    yield from _audience(values, given)
+    yield from _jwks_uri(values, given)
+    yield from _keys_and_secret(given)
+    yield from _algorithms(values, given)
+
+
+def _missing(given: Mapping[str, Given], sources: Sequence[Source]) -> Iterator[str]:
+    source = sources[-1]
+    for name, (meaning, example) in REQUIRED.items():
+        if name in given:
+            continue
+        key = source.spell(name)
+        if source.prefix:
+            how = f"write {key}={example}"
+        else:
+            how = f"write {key}={example!r}; the environment is read by Guard.from_env() alone"
+        yield f"{key} is not set: {meaning}; {how}"
+
+
+def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """RFC 8414 section 2: an issuer that is asked for its metadata is an https URL."""
+    if "issuer" not in values or given.keys() & {"jwks_uri", "secret"}:
+        return
+    problem = problem_of_issuer(values["issuer"], http_allowed=values.get("allow_http", False))
+    if problem is not None:
+        how = "write it exactly as the claim iss of the tokens has it"
+        yield f"{given['issuer'].where} {problem}; {how}{_about_http(values['issuer'])}"
+    elif "/.well-known/" in values["issuer"]:
+        how = "the issuer is the member issuer of the document that stands there"
+        yield f"{given['issuer'].where} is the address of metadata; {how}"
+
+
+def _audience(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """RFC 8707 section 2: the identifier of a resource has no fragment."""
+    if any("://" in audience and "#" in audience for audience in values.get("audience", ())):
+        yield f"{given['audience'].where} has a fragment (RFC 8707 section 2); leave out '#...'"
+
+
+def _jwks_uri(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    if "jwks_uri" in values:
+        url = values["jwks_uri"]
+        problem = problem_of_url(url, http_allowed=values.get("allow_http", False))
+        if problem is not None:
+            how = "write the URL of the issuer's keys, https://..."
+            yield f"{given['jwks_uri'].where} {problem}; {how}{_about_http(url)}"
+
+
+def _keys_and_secret(given: Mapping[str, Given]) -> Iterator[str]:
+    """With a secret no key is fetched."""
+    for name in ("jwks_uri", "jwks_token_file"):
+        if "secret" in given and name in given:
+            yield f"{given['secret'].where} and {given[name].where} exclude each other; keep one"
+
+
+def _algorithms(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """RFC 7518 section 3.2: a secret is for HMAC alone, and at least as long as its output."""
+    if "algorithms" not in values:
+        return
+    where = given["algorithms"].where
+    symmetric = [alg for alg in values["algorithms"] if alg in HMAC_KEY_BYTES]
+    if "secret" not in given:
+        if symmetric:
+            names = ", ".join(symmetric)
+            yield f"{where}: {names} need the setting secret; set it, or leave them out"
+        return
+    if len(symmetric) != len(values["algorithms"]):
+        yield f"{where}: with the setting secret only HS256, HS384 and HS512 are possible"
+    if "secret" in values:
+        size = len(values["secret"].value)
+        for alg in symmetric:
+            if size < HMAC_KEY_BYTES[alg]:
+                yield f"{where}: the secret has {size} bytes; {alg} needs {HMAC_KEY_BYTES[alg]}"
+
+
+def _about_http(url: str) -> str:
+    is_http = url.startswith("http://")
+    return "; http is for this very machine, or with allow_http on" if is_http else ""
