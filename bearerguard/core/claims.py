@@ -33,10 +33,7 @@ def check_type(header: TokenHeader, policy: Policy) -> None:
     """
     typ = header.typ
     if typ is not None:
-        typ = typ.lower()
-        # Only where nothing follows but a subtype: "application/a/b" is no media type.
-        if typ.startswith("application/") and "/" not in typ[12:]:
-            typ = typ[12:]
+        typ = typ.lower().removeprefix("application/")
     if typ not in policy.profile.token_types:
         expected = sorted(str(accepted) for accepted in policy.profile.token_types)
         raise RejectedError("type_mismatch", expected=expected, found=header.typ)

@@ -173,7 +173,7 @@ def secret_key(secret: bytes) -> Key:
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Give the SHA-256 thumbprint of a JWK as base64url text (RFC 7638 section 3)."""
     members = {name: jwk[name] for name in THUMBPRINT_MEMBERS[jwk["kty"]]}
-    canonical = json.dumps(members, separators=(",", ":"), sort_keys=True).encode()
+    canonical = json.dumps(members, separators=(",", ":")).encode()
     return base64url_encode(hashlib.sha256(canonical).digest()).decode()
 
 

@@ -5,7 +5,7 @@ import pytest
 from bearerguard.core.explain import CHECKS
 from bearerguard.core.hints import HINTS, hint_for
 from bearerguard.errors import REASONS, RejectedError
-from bearerguard.testing import BAD_TOKENS, SigningKey, bad_tokens
+from bearerguard.testing import BAD_TOKENS, SigningKey
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_scopes_that_every_route_needs_are_part_of_the_report(issuer):
 
 @pytest.mark.parametrize("name", sorted(BAD_TOKENS))
 def test_the_first_failure_is_the_reason_of_verify(issuer, warm_guard, reason, name):
-    raw = bad_tokens(issuer)[name]
+    raw = BAD_TOKENS[name](issuer)
     report = warm_guard.explain(raw)
     assert reason(raw, by=warm_guard) == report.first_failure.reason
 
