@@ -56,7 +56,7 @@ def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     """RFC 8414 section 2: an issuer that is asked for its metadata is an https URL."""
     if "issuer" not in values or given.keys() & {"jwks_uri", "secret"}:
         return
-    problem = problem_of_issuer(values["issuer"], http_allowed=values.get("allow_http", False))
+    problem = problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))
     if problem is not None:
         how = "write it exactly as the claim iss of the tokens has it"
         yield f"{given['issuer'].where} {problem}; {how}{_about_http(values['issuer'])}"
@@ -74,7 +74,7 @@ def _audience(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
 def _jwks_uri(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     if "jwks_uri" in values:
         url = values["jwks_uri"]
-        problem = problem_of_url(url, http_allowed=values.get("allow_http", False))
+        problem = problem_of_url(url, http_allowed=_http_allowed(values, given))
         if problem is not None:
             how = "write the URL of the issuer's keys, https://..."
             yield f"{given['jwks_uri'].where} {problem}; {how}{_about_http(url)}"
@@ -105,6 +105,11 @@ def _algorithms(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
         for alg in symmetric:
             if size < HMAC_KEY_BYTES[alg]:
                 yield f"{where}: the secret has {size} bytes; {alg} needs {HMAC_KEY_BYTES[alg]}"
+
+
+def _http_allowed(values: Values, given: Mapping[str, Given]) -> bool:
+    """What stands there and cannot be read has had its message: it was meant to allow it."""
+    return bool(values.get("allow_http", "allow_http" in given))
 
 
 def _about_http(url: str) -> str:
