@@ -288,8 +288,11 @@ def test_authorization_details_are_independent_elements_with_a_type(token, detai
     assert status == status_of(token(authorization_details=details), may_pay)
 
 
-def test_a_token_without_authorization_details_has_none(token):
+@pytest.mark.requirement("9396-9.1-1")
+def test_only_well_formed_authorization_details_are_shown(token):
     assert token().authorization_details == ()
+    details = [{"type": 5}, {"type": None}, {}, "a", {"type": "a", "x": 1}]
+    assert token(authorization_details=details).authorization_details == ({"type": "a", "x": 1},)
 
 
 @pytest.mark.requirement("9068-6-1")

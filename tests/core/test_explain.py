@@ -79,6 +79,7 @@ def test_without_keys_the_signature_is_undecided_and_nothing_is_fetched(issuer, 
     report = guard.explain(issuer.token())
     assert [] == failed(report) == issuer.requests
     assert not report.accepted
+    assert report.first_failure is None
     key = row(report, "key")
     assert (key.passed, key.reason) == (None, "issuer_unavailable")
     assert "no keys have been fetched yet" in key.found

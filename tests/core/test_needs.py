@@ -21,7 +21,9 @@ from bearerguard.core.needs import check_need, need_of, needs_of
 @pytest.fixture
 def alice(token):
     """A caller with the scopes a and b, the role admin, and some claims."""
-    return token("a b", roles=["admin"], tenant="acme", level=1, deep={"list": [True, {"x": 1}]})
+    return token(
+        "a b", roles=["admin"], tenant="acme", level=1, deep={"list": [True, {"x": 1, "y": 2}]}
+    )
 
 
 NEEDS = [
@@ -52,9 +54,9 @@ NEEDS = [
     (claim("level", equals=True), False),
     (claim("level", equals=1.0), False),
     (claim("level", equals="1"), False),
-    (claim("/deep/list", equals=[True, {"x": 1}]), True),
-    (claim("/deep/list", equals=[1, {"x": 1}]), False),
-    (claim("/deep/list/1", equals={"x": 1}), True),
+    (claim("/deep/list", equals=[True, {"y": 2, "x": 1}]), True),
+    (claim("/deep/list", equals=[1, {"x": 1, "y": 2}]), False),
+    (claim("/deep/list/1", equals={"x": 1}), False),
     (claim("/deep/list/0", equals=True), True),
 ]
 
