@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -194,9 +194,9 @@ class KeySource:
         try:
             thread.start()
         except BaseException as error:
-            # Ctrl-C, or the process has no thread left to give. Those who wait must hear of it.
+            # Ctrl-C, or the process has no thread left to give. If it runs nevertheless, its answer
+            # comes too late.
             self._cache.failed(sequence, f"no thread could be started: {error}", now)
-            _land(landed)
             if not isinstance(error, Exception):
                 raise
 
@@ -210,18 +210,12 @@ class KeySource:
         else:
             with self._lock:
                 self._cache.fetched(sequence, loaded.keys, loaded.max_age_s, self._clock())
-        _land(landed)
+        landed.set_result(None)
 
     def _unknown(self, kid: str | None) -> RejectedError:
         snapshot = self._cache.snapshot
         expected = [key.kid for key in snapshot.keys.keys] if snapshot else []
         return RejectedError("key_unknown", expected=expected, found=kid)
-
-
-def _land(landed: Future[None]) -> None:
-    # Twice, where Ctrl-C came between the start of the thread and the news of it.
-    with contextlib.suppress(InvalidStateError):
-        landed.set_result(None)
 
 
 ALL_SOURCES: "weakref.WeakSet[KeySource]" = weakref.WeakSet()

@@ -106,7 +106,7 @@ def test_when_the_refresh_past_its_life_failed_the_old_set_serves_at_once(warm):
 def test_a_failure_before_the_end_of_life_does_not_excuse_from_the_refresh_after_it(warm):
     """An API with little traffic would otherwise take a withdrawn key on the word of an old error."""
     cache = warm()
-    cache.failed(cache.begin(NOW + 10), "down", NOW + 10)
+    cache.failed(cache.begin(NOW + TTL - 20), "down", NOW + TTL - 20)
 
     assert Fetch() == cache.lookup("a", NOW + TTL)
 
@@ -309,6 +309,22 @@ def test_an_older_answer_never_replaces_a_newer_one(make_cache, key_set):
     assert kids(cache.lookup(None, NOW + 11)) == ["new"]
     cache.failed(slow, "too late to matter", NOW + 11)
     assert cache.error is None
+
+
+def test_an_older_answer_does_not_take_the_place_of_the_fetch_that_is_under_way(
+    make_cache, key_set
+):
+    cache = make_cache()
+    slow = cache.begin(NOW)
+    cache.lookup("a", NOW + 5)
+    quick = cache.begin(NOW + 10)
+
+    cache.fetched(slow, key_set("old"), None, NOW + 11)
+    assert cache.snapshot is None
+    assert cache.lookup("a", NOW + 11) == Wait()
+    cache.fetched(quick, key_set("new"), None, NOW + 12)
+
+    assert kids(cache.lookup(None, NOW + 12)) == ["new"]
 
 
 def test_two_threads_that_hang_are_the_end_of_fetching_until_one_comes_back(warm, key_set):

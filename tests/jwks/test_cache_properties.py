@@ -122,7 +122,5 @@ class WhateverArrives(RuleBasedStateMachine):
         assert all(before <= after for before, after in pairwise(self.generations[-2:]))
 
 
-WhateverArrives.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
-)
+WhateverArrives.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestWhateverArrives = WhateverArrives.TestCase

@@ -175,7 +175,7 @@ def test_a_trio_task_that_is_cancelled_stops_nothing(loader, make_source):
 
 @pytest.mark.parametrize("run", ["asyncio", "trio"])
 def test_an_event_loop_may_end_while_a_fetch_runs_and_the_next_one_is_served(
-    loader, make_source, after_landing, caplog, run
+    loader, make_source, caplog, run
 ):
     """Test suites and scripts run one loop after the other; the fetch outlives them."""
     source = make_source()
@@ -195,7 +195,7 @@ def test_an_event_loop_may_end_while_a_fetch_runs_and_the_next_one_is_served(
     else:
         trio.run(impatient_in_trio)
     loader.release()
-    after_landing(source)
+    join([t for t in threading.enumerate() if t.name.startswith("bearerguard-fetch-")])
 
     assert kids(asyncio.run(source.akeys("a"))) == ["a"]
     assert kids(trio.run(source.akeys, "a")) == ["a"]
@@ -391,7 +391,7 @@ def test_nobody_waits_longer_than_a_fetch_may_take(loader, make_source):
     with pytest.raises(UnavailableError):
         asyncio.run(source.akeys("a"))
 
-    assert loader.calls == 2
+    assert loader.at_once == 2, "both loads still run"
 
 
 def test_a_trio_task_is_let_go_by_the_deadline(loader, make_source):
@@ -401,6 +401,8 @@ def test_a_trio_task_is_let_go_by_the_deadline(loader, make_source):
     with pytest.raises(UnavailableError):
         trio.run(source.akeys, "a")
 
+    assert loader.at_once == 1, "the load still runs"
+
 
 def test_a_waiter_is_let_go_although_simulated_time_stands_still(loader, make_source, clock):
     source = make_source(clock=clock, deadline_s=0.05)
@@ -408,6 +410,8 @@ def test_a_waiter_is_let_go_although_simulated_time_stands_still(loader, make_so
 
     with pytest.raises(UnavailableError):
         source.keys("a")
+
+    assert loader.at_once == 1, "the load still runs"
 
 
 def test_a_fetch_thread_that_never_ends_is_abandoned_and_its_late_answer_thrown_away(
