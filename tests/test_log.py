@@ -1,0 +1,123 @@
+"""What goes to the log: one line a refusal, with facts, and never the token."""
+
+import logging
+
+import pytest
+
+from bearerguard import RejectedError, UnavailableError
+from bearerguard.core.access import Access
+from bearerguard.core.request import RequestView
+from bearerguard.log import LONGEST_FACT, log_refusal
+from bearerguard.testing import BAD_TOKENS
+
+
+@pytest.fixture(autouse=True)
+def _every_level(caplog):
+    caplog.set_level(logging.DEBUG)
+
+
+@pytest.fixture
+def refusal_line(caplog):
+    """Log a refusal and give its one record."""
+
+    def logged(refusal, method="GET", path="/orders"):
+        log_refusal(refusal, RequestView(method, path, None, ()))
+        (record,) = caplog.records
+        return record
+
+    return logged
+
+
+def test_a_refusal_is_one_line_with_reason_expected_and_found(refusal_line):
+    record = refusal_line(RejectedError("audience_mismatch", expected=("a",), found=["b"]))
+
+    assert (record.name, record.levelno) == ("bearerguard", logging.INFO)
+    assert record.getMessage() == (
+        "refused: reason='audience_mismatch' status=401 method='GET' path='/orders' "
+        """expected="('a',)" found="['b']\""""
+    )
+
+
+def test_the_facts_are_there_for_programs_too(refusal_line):
+    record = refusal_line(RejectedError("expired", expected="exp after 5", found=4))
+    assert record.bearerguard == {
+        "reason": "expired",
+        "status": 401,
+        "method": "GET",
+        "path": "/orders",
+        "expected": "exp after 5",
+        "found": "4",
+    }
+
+
+def test_what_is_not_known_is_not_in_the_line(refusal_line):
+    message = refusal_line(RejectedError("no_credentials")).getMessage()
+    assert message == "refused: reason='no_credentials' status=401 method='GET' path='/orders'"
+
+
+def test_an_issuer_that_cannot_be_reached_is_a_warning_with_the_cause(refusal_line):
+    record = refusal_line(UnavailableError("connect timeout"))
+    assert record.levelno == logging.WARNING
+    assert "reason='issuer_unavailable' status=503" in record.getMessage()
+    assert "found='connect timeout'" in record.getMessage()
+
+
+@pytest.mark.parametrize("evil", ["a\nERROR all is well", "a\r\nb", "\x1b[2J", "\u2028x", "\ud800"])
+def test_a_value_cannot_begin_a_line_of_its_own(refusal_line, evil):
+    """Log injection: method, path and facts are a stranger's words."""
+    refusal = RejectedError("issuer_mismatch", expected="x", found=evil)
+    assert refusal_line(refusal, method=evil, path=f"/{evil}").getMessage().isprintable()
+
+
+def test_a_long_value_is_cut(refusal_line):
+    long = "x" * 100_000
+    record = refusal_line(RejectedError("key_unknown", found=long), method=long, path=f"/{long}")
+    assert LONGEST_FACT == len(record.bearerguard["found"]) == len(record.bearerguard["path"])
+    assert len(record.bearerguard["method"]) == 16
+    assert len(record.getMessage()) < 3 * LONGEST_FACT
+
+
+@pytest.mark.parametrize("name", BAD_TOKENS)
+def test_no_part_of_a_refused_token_is_in_the_log(guard, issuer, caplog, name):
+    raw = BAD_TOKENS[name](issuer)
+    view = RequestView("GET", "/orders", None, (("authorization", f"Bearer {raw}"),))
+
+    with pytest.raises(RejectedError):
+        guard.admit(view, Access())
+
+    (record,) = caplog.records
+    told = f"{record.getMessage()} {record.bearerguard}"
+    assert not [part for part in raw.split(".") if len(part) > 8 and part in told]
+
+
+def test_the_token_of_an_accepted_request_is_not_in_the_log(guard, issuer, caplog):
+    raw = issuer.token()
+    guard.admit(RequestView("GET", "/", None, (("authorization", f"Bearer {raw}"),)), Access())
+    assert not [part for part in raw.split(".") if part in caplog.text]
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ("auto", "rfc9068, as PROFILE=auto"),
+        ("rfc9068", "rfc9068, as"),
+        ("jwt", "jwt, as PROFILE=jwt"),
+    ],
+)
+def test_the_start_says_what_is_in_force(issuer, caplog, profile, told):
+    issuer.guard(profile=profile, algorithms="RS256,ES256", audience="one,two")
+    guarding, algorithms = [record.getMessage() for record in caplog.records]
+    assert "guarding one, two for tokens of https://issuer.example, profile " in guarding
+    assert f"profile {told}" in guarding
+    assert algorithms == "algorithms allowed: ES256, RS256"
+
+
+def test_the_start_warns_where_keys_may_come_without_tls(issuer, caplog):
+    issuer.guard(allow_http=True)
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "allow_http is on" in warning
+
+
+def test_an_ordinary_start_warns_of_nothing(issuer, caplog):
+    issuer.guard()
+    assert {logging.INFO} == {record.levelno for record in caplog.records}
