@@ -291,6 +291,19 @@ def test_the_answer_names_the_scopes_of_the_guard_and_of_the_route_once_each(iss
     assert 'realm="Orders"' in field(Access())
 
 
+@pytest.mark.requirement("6750-3-4")
+def test_the_scopes_of_a_challenge_are_joined_by_one_space_and_cannot_break_it(issuer):
+    """RFC 6750 section 3: a scope that the field could not hold refuses the start instead."""
+    for bad in ('a"b', "a\\b", "a b", ["ok", 'a"b'], "é"):
+        with pytest.raises(ConfigurationError, match="is not a scope"):
+            issuer.guard(required_scopes=bad)
+        with pytest.raises(ConfigurationError):
+            scope(bad if isinstance(bad, str) else bad[-1])
+
+    answer = issuer.guard(required_scopes="a,b").answer(RejectedError("no_credentials"), Access())
+    assert dict(answer.headers)["WWW-Authenticate"].endswith(', scope="a b"')
+
+
 # Explaining, and the state of the keys
 
 

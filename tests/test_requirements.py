@@ -1,0 +1,106 @@
+"""The list of requirements, the marks of the tests, and the report that compares them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TIERS = {"core", "metadata", "introspection", "dpop", "mtls", "stepup", "later"}
+
+
+@pytest.fixture(scope="module")
+def requirements_report():
+    """The script beside this file, which is no test module."""
+    spec = spec_from_file_location("requirements_report", HERE / "requirements_report.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def marked():
+    """The tests of every row, collected in a process of its own: this run may be of one file."""
+    program = "import json, requirements_report as r; print(json.dumps(r.collect()))"
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=HERE.parent,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+    assert run.returncode == 0, run.stderr[-4000:]
+    return json.loads(run.stdout)
+
+
+def test_every_row_has_an_id_of_its_own_and_a_tier(requirements_report):
+    rows = requirements_report.read_rows()
+    lines = (HERE / "requirements.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == len(lines) - 1
+    assert set(rows.values()) == TIERS
+
+
+def test_every_mark_names_a_known_row(requirements_report, marked):
+    assert sorted(marked.keys() - requirements_report.read_rows().keys()) == []
+
+
+def test_whatever_is_not_offered_is_a_known_row_with_a_test(requirements_report, marked):
+    """A row in not_offered.md is met by a test that the default holds and no option exists."""
+    text = (HERE / "not_offered.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| ([A-Za-z0-9.]+-[^ |]+) \| (.*?) \|$", text, re.MULTILINE)
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(listed) == len(lines) - 1, "a line of the table was not understood"
+
+    known = requirements_report.read_rows()
+    assert [row for row, _ in listed if row not in known] == []
+    assert [row for row, _ in listed if row not in marked] == []
+    assert [row for row, reason in listed if not reason.strip()] == []
+
+
+ROWS = {"1-1": "core", "1-2": "core", "2-1": "later", "JWKS-5": "core"}
+
+
+@pytest.mark.parametrize(
+    ("marked", "is_good"),
+    [
+        ({"1-1", "1-2", "JWKS-5"}, True),
+        ({"1-1", "1-2"}, True),
+        ({"1-1", "1-2", "2-1"}, True),
+        ({"1-1"}, False),
+        ({"1-1", "1-2", "1-3"}, False),
+        ((), False),
+    ],
+)
+def test_the_report_is_good_when_core_is_covered_and_every_mark_is_known(
+    requirements_report, marked, is_good
+):
+    assert is_good is requirements_report.report(ROWS, marked)[1]
+
+
+def test_the_report_counts_by_tier_and_by_document_and_lists_what_is_missing(requirements_report):
+    text, _ = requirements_report.report(ROWS, {"1-1", "9-9"})
+    lines = [line.split() for line in text.splitlines()]
+    for row in (
+        ["core", "1", "2", "3"],
+        ["later", "0", "1", "1"],
+        ["1", "1", "1", "2"],
+        ["JWKS", "0", "1", "1"],
+        ["1-2"],
+        ["JWKS-5", "waits", "for", "several", "issuers"],
+        ["unknown", "row:", "9-9"],
+    ):
+        assert row in lines
+    assert lines.count(["all", "1", "3", "4"]) == 2
+
+
+def test_only_rows_about_several_issuers_wait(requirements_report):
+    rows = requirements_report.read_rows()
+    assert {"8725-3.1-4", "8725-3.8-1", "JWKS-5"} == requirements_report.WAITING
+    assert {"core"} == {rows[row] for row in requirements_report.WAITING}

@@ -1,0 +1,86 @@
+"""What the type checker says about the adapters; mypy --strict reads this, nothing runs it.
+
+A decorator keeps the signature of its view, so that nothing is lost by guarding it.
+"""
+
+from typing import assert_type
+
+import flask
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import bearerguard.asgi
+import bearerguard.flask
+import bearerguard.starlette
+import bearerguard.wsgi
+from bearerguard import AccessToken, Guard
+from bearerguard.asgi import ASGIApp
+
+
+@bearerguard.starlette.requires("orders:read", bearerguard.starlette.role("staff"))
+async def orders(request: Request) -> Response:
+    return JSONResponse({"for": request.user.identity})
+
+
+@bearerguard.starlette.public
+def healthz(request: Request) -> Response:
+    return Response("ok")
+
+
+@bearerguard.starlette.optional
+async def hello(request: Request, /) -> Response:
+    return Response("hello")
+
+
+async def keeps_the_signatures(request: Request) -> None:
+    assert_type(await orders(request), Response)
+    assert_type(healthz(request), Response)
+    assert_type(await hello(request), Response)
+    await orders()  # type: ignore[call-arg]
+    healthz("request")  # type: ignore[arg-type]
+
+
+def needs_are_checked() -> None:
+    bearerguard.starlette.requires(5)  # type: ignore[arg-type]
+    bearerguard.flask.requires(5)  # type: ignore[arg-type]
+
+
+def builds_applications(guard: Guard, wsgi_app: flask.Flask, asgi_app: ASGIApp) -> None:
+    Starlette(
+        routes=[Route("/orders", orders)],
+        middleware=[
+            Middleware(bearerguard.starlette.BearerAuthMiddleware, public=["/healthz"], guard=guard)
+        ],
+    )
+    bearerguard.asgi.BearerAuthMiddleware(asgi_app, rules={"GET /orders": "orders:read"})
+    bearerguard.wsgi.BearerAuthMiddleware(wsgi_app.wsgi_app, rules={"*": "orders:read"})
+    bearerguard.asgi.BearerAuthMiddleware(asgi_app, guard="guard")  # type: ignore[arg-type]
+    bearerguard.wsgi.BearerAuthMiddleware(5)  # type: ignore[arg-type]
+
+
+app = flask.Flask(__name__)
+extension = bearerguard.flask.BearerGuard()
+extension.init_app(app)
+
+
+@app.get("/orders/<int:number>")
+@bearerguard.flask.requires("orders:read")
+def order(number: int) -> str:
+    assert_type(bearerguard.flask.current_token, AccessToken)
+    return bearerguard.flask.current_token.subject or ""
+
+
+@bearerguard.flask.public
+@app.get("/healthz")
+def flask_healthz() -> str:
+    return "ok"
+
+
+def keeps_the_signatures_of_flask() -> None:
+    assert_type(order(1), str)
+    assert_type(flask_healthz(), str)
+    order("1")  # type: ignore[arg-type]
+    extension.init_app("app")  # type: ignore[arg-type]

@@ -1,0 +1,117 @@
+"""What the type checker says about the public names; mypy --strict reads this, nothing runs it.
+
+``assert_type`` fixes what comes out. A ``type: ignore`` with a code says that a mistake must be
+found: mypy reports one that is not needed, so that a mistake that passes fails too.
+"""
+
+from typing import Any, assert_type
+
+import bearerguard
+from bearerguard import (
+    AccessToken,
+    ConfigurationError,
+    Guard,
+    Need,
+    RejectedError,
+    UnavailableError,
+    all_of,
+    any_of,
+    authenticated,
+    claim,
+    role,
+    scope,
+)
+from bearerguard.core.access_token import Principal
+from bearerguard.core.explain import CheckReport, Explanation
+from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
+
+
+def makes_a_guard() -> None:
+    guard = Guard(
+        issuer="https://issuer.example", audience=["a", "b"], leeway="10s", clock=lambda: 0
+    )
+    assert_type(guard, Guard)
+    assert_type(Guard.from_env(), Guard)
+    assert_type(Guard.from_env(environ={"BEARERGUARD_ISSUER": "x"}, audience="a"), Guard)
+    Guard("https://issuer.example")  # type: ignore[call-arg, arg-type]
+    Guard(fetcher="https://issuer.example")  # type: ignore[arg-type]
+    Guard(clock="now")  # type: ignore[arg-type]
+    Guard.from_env({"BEARERGUARD_ISSUER": "x"})  # type: ignore[call-arg]
+
+
+async def verifies(guard: Guard) -> None:
+    assert_type(guard.verify("a.b.c"), AccessToken)
+    assert_type(await guard.averify("a.b.c"), AccessToken)
+    guard.verify(b"a.b.c")  # type: ignore[arg-type]
+    guard.verify(None)  # type: ignore[arg-type]
+
+
+async def explains(guard: Guard) -> None:
+    assert_type(guard.explain("a.b.c"), Explanation)
+    report = await guard.aexplain("a.b.c")
+    assert_type(report, Explanation)
+    assert_type(report.accepted, bool)
+    assert_type(report.checks, list[CheckReport])
+    assert_type(report.checks[0].passed, bool | None)
+    assert_type(report.checks[0].hint, str | None)
+    assert_type(guard.status(), dict[str, dict[str, Any]])
+
+
+def reads_a_token(token: AccessToken) -> None:
+    assert_type(token.issuer, str)
+    assert_type(token.subject, str | None)
+    assert_type(token.principal, Principal)
+    assert_type(token.client_id, str | None)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.scopes, frozenset[str])
+    assert_type(token.roles, frozenset[str])
+    assert_type(token.acr, str | None)
+    assert_type(token.amr, tuple[str, ...])
+    assert_type(token.token_id, str | None)
+    assert_type(token.claims, dict[str, Any])
+    token.subject = "admin"  # type: ignore[misc]
+    token.scopes.add("admin")  # type: ignore[attr-defined]
+    print(token.role)  # type: ignore[attr-defined]
+
+
+def says_what_is_needed(check: Any) -> None:
+    assert_type(scope("a"), Need)
+    assert_type(role("a") | claim("tenant", equals=1), Need)
+    assert_type(scope("a") & "b", Need)
+    assert_type(all_of("a", any_of("b", role("c"))), Need)
+    assert_type(authenticated, Need)
+    all_of(lambda token: token.acr == "mfa")
+    scope(5)  # type: ignore[arg-type]
+    any_of(5)  # type: ignore[arg-type]
+    claim("tenant", 1)  # type: ignore[call-arg]
+    all_of(lambda token: token.nonsense)  # type: ignore[attr-defined]
+
+
+def handles_errors(guard: Guard) -> str | None:
+    try:
+        guard.verify("a.b.c")
+    except RejectedError as refusal:
+        assert_type(refusal.reason, str)
+        assert_type(refusal.status, int)
+        return refusal.error
+    except UnavailableError as unavailable:
+        assert_type(unavailable.retry_after, int)
+    except ConfigurationError as problem:
+        return "; ".join(problem.problems)
+    return None
+
+
+def tests_an_api() -> None:
+    issuer = Issuer("https://issuer.example", audience="https://api.example", alg="ES256")
+    assert_type(issuer.token("orders:read", sub="user-2"), str)
+    assert_type(issuer.rotate(), SigningKey)
+    assert_type(issuer.guard(leeway=0), Guard)
+    assert_type(bad_tokens(issuer), dict[str, str])
+    assert_type(BAD_TOKENS["expired"](issuer), str)
+    with trust(issuer) as trusted:
+        assert_type(trusted, Issuer)
+    trust("https://issuer.example")  # type: ignore[arg-type]
+
+
+def reads_the_version() -> None:
+    assert_type(bearerguard.__version__, str)
