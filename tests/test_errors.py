@@ -107,3 +107,8 @@ def test_an_error_survives_pickle_and_copy(error):
         assert type(error) is type(other)
         assert str(error) == str(other)
         assert vars(error) == vars(other)
+
+
+def test_the_repr_of_a_configuration_error_shows_the_problems():
+    """Test runners and debuggers show no more than this."""
+    assert repr(ConfigurationError("one", "two")) == "ConfigurationError('one', 'two')"

@@ -1,10 +1,8 @@
 """Settings: names, sources and their order, and messages that let an operator mend everything."""
 
-import copy
 import dataclasses
 import json
 import logging
-import pickle
 import re
 from dataclasses import fields
 
@@ -563,14 +561,6 @@ def test_the_realm_is_the_audience_where_a_header_can_hold_it(settings, realm):
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         load(**GOOD).leeway = 1e9
-
-
-def test_a_configuration_error_survives_pickle_and_copy():
-    """A pool of processes hands errors over in this way."""
-    error = ConfigurationError("one", "two")
-    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
-        assert other.problems == ("one", "two")
-        assert str(error) == str(other)
 
 
 # fmt: off
