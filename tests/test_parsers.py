@@ -251,9 +251,10 @@ def test_a_file_of_certificates_is_loaded_once_to_see_that_it_can_be(tmp_path):
 
     for file in (none, broken):
         assert f"cannot be used ({ssl.SSLError.__name__})" in refusal(p.certificates, str(file))
-    assert refusal(
-        p.certificates, str(tmp_path / "absent")
-    ) == "cannot be used (no such file); name a PEM file of certificates"
+    assert (
+        refusal(p.certificates, str(tmp_path / "absent"))
+        == "cannot be used (no such file); name a PEM file of certificates"
+    )
     for value in (str(tmp_path), "a\0b"):
         assert "cannot be used (" in refusal(p.certificates, value)
     assert refusal(p.certificates, 5) == "must be text"
