@@ -155,6 +155,8 @@ def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], flo
     """Make the source of keys that the settings describe."""
     if settings.secret is not None:
         return StaticKeys(KeySet((secret_key(settings.secret.value),)))
+    # The wall clock may be set back; the age of keys is measured with one that cannot be.
+    key_clock = time.monotonic if clock is time.time else clock
     load = IssuerKeys(
         issuer=settings.issuer,
         fetcher=fetcher or HttpFetcher(settings.ca_file),
@@ -162,6 +164,7 @@ def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], flo
         jwks_uri=settings.jwks_uri,
         token_file=settings.jwks_token_file,
         http_allowed=settings.allow_http,
+        clock=key_clock,
     )
     cache = KeyCache(
         ttl_s=settings.jwks_ttl,
@@ -169,8 +172,7 @@ def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], flo
         deadline_s=settings.jwks_timeout,
         jitter=SystemRandom().random,
     )
-    # The wall clock may be set back; the age of keys is measured with one that cannot be.
-    return KeySource(load, cache, time.monotonic if clock is time.time else clock)
+    return KeySource(load, cache, key_clock)
 
 
 def _default_algorithms(settings: Settings) -> tuple[str, ...]:
