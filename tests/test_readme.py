@@ -44,7 +44,7 @@ def reserved_names() -> list[str]:
 
 def shown_default(value: object) -> str:
     if value in (None, (), ""):
-        return "none"
+        return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
