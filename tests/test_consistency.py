@@ -125,6 +125,7 @@ def test_an_audience_may_be_any_other_text(audience):
     assert (audience,) == load(**GOOD | {"audience": audience}).audience
 
 
+@pytest.mark.ml_dsa
 @pytest.mark.requirement("8707-2-2")
 @pytest.mark.parametrize(
     ("audience", "warns"),

@@ -112,12 +112,14 @@ def test_the_start_says_what_is_in_force(issuer, caplog, profile, told):
     assert algorithms == "algorithms allowed: ES256, RS256"
 
 
+@pytest.mark.ml_dsa
 def test_the_start_warns_where_keys_may_come_without_tls(issuer, caplog):
     issuer.guard(allow_http=True)
     (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert "allow_http is on" in warning
 
 
+@pytest.mark.ml_dsa
 def test_an_ordinary_start_warns_of_nothing(issuer, caplog):
     issuer.guard()
     assert {logging.INFO} == {record.levelno for record in caplog.records}

@@ -252,6 +252,7 @@ def test_a_resource_identifier_with_a_fragment_or_no_scheme_refuses_the_start(se
         Guard(**{"issuer": ISS, "audience": AUD} | setting)
 
 
+@pytest.mark.ml_dsa
 @pytest.mark.requirement("8707-2-2")
 def test_an_audience_with_a_query_starts_with_a_warning(caplog):
     """RFC 8707 section 2 advises against it."""

@@ -388,6 +388,7 @@ def test_a_thumbprint_depends_on_the_required_members_alone(keys, alg):
     assert thumbprint(jwk) != thumbprint({**jwk, required: "AAAA"})
 
 
+@pytest.mark.ml_dsa
 @pytest.mark.requirement("8725-3.1-1", "8725-3.2-1", "9068-2.1-2", "7518-3.6-1")
 def test_the_default_algorithms_are_the_asymmetric_ones(issuer):
     """RFC 8725 section 3.1, RFC 9068 section 2.1: with RS256, without none, HS* and RSA1_5."""

@@ -223,6 +223,7 @@ def test_keys_of_ml_dsa_are_read_by_the_core_alone():
     assert algorithm.prepare_key("as it is") == "as it is"
 
 
+@pytest.mark.ml_dsa
 def test_without_ml_dsa_in_openssl_its_names_leave_the_default(issuer, monkeypatch, caplog):
     def missing():
         raise UnsupportedAlgorithm("no ML-DSA")

@@ -189,6 +189,7 @@ def test_an_expiry_that_is_not_a_number_or_infinite_is_refused(issuer, reason):
         assert reason(issuer.sign(payload)) == "claims_malformed"
 
 
+@pytest.mark.ml_dsa
 @pytest.mark.requirement("9964-SIZE-1", "GEN-11")
 def test_the_default_limit_leaves_room_for_the_longest_signatures(issuer, keys):
     """RFC 9964: a token signed by ML-DSA-87 has more than 6 kB."""
