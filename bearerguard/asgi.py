@@ -37,6 +37,9 @@ class BearerAuthMiddleware:
     ``close_at_expiry`` closes an open WebSocket when its token expires (asyncio only). Everything
     else is a setting, read from the environment where it is not given; or give a ready ``guard``.
 
+    A CORS preflight passes without a token where no rule speaks of OPTIONS: put the CORS layer
+    around this middleware, or see to it that views look at the method.
+
     Problems of the settings are kept: frameworks build middleware when a server has already
     started, so the start is refused through the lifespan protocol, and where a server does not
     speak it, every request raises the ConfigurationError.
@@ -68,6 +71,7 @@ class BearerAuthMiddleware:
 
     def _build(self, **arguments: Any) -> None:
         self._problem: ConfigurationError | None = None
+        self._is_started = False
         try:
             self.gate = Gate(**arguments)
         except ConfigurationError as problem:
@@ -75,7 +79,7 @@ class BearerAuthMiddleware:
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._problem is None:
-            self.on_start(scope)
+            self._look_at_application(scope)
             await self.app(scope, receive, send)
         else:
             await receive()
@@ -85,6 +89,7 @@ class BearerAuthMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._problem is not None:
             raise self._problem
+        self._look_at_application(scope)
         request = view_of(scope)
         mark = self.mark_for(scope, request)
         access = self.gate.access(request, mark)
@@ -100,8 +105,14 @@ class BearerAuthMiddleware:
         else:
             await self.app(scope, receive, send)
 
+    def _look_at_application(self, scope: Scope) -> None:
+        """Look once, when the server starts or, where it does not tell, at the first request."""
+        if not self._is_started:
+            self._is_started = True
+            self.on_start(scope)
+
     def on_start(self, scope: Scope) -> None:
-        """Look at the application once, when the server starts."""
+        """Say what is odd about the application; here nobody knows anything of it."""
 
     def mark_for(self, scope: Scope, request: RequestView) -> Mark:
         """Tell what the view says that will handle the request; here nobody knows views."""

@@ -14,14 +14,27 @@ application without the extension refuses to run a view that needs something.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import flask
+import flask.views
 from werkzeug.local import LocalProxy
 
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer
-from bearerguard.core.marks import UNMARKED, Mark, check_is_view, is_async, mark, mark_need, mark_of
+from bearerguard.core.marks import (
+    UNMARKED,
+    Mark,
+    View,
+    check_is_view,
+    is_async,
+    mark,
+    mark_of,
+    mark_wrapper,
+    optional,
+    own_mark,
+    public,
+)
 from bearerguard.core.needs import (
     Need,
     NeedLike,
@@ -54,7 +67,6 @@ __all__ = [
     "scope",
 ]
 
-View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "bearerguard"
 # There until the first request, when all routes are known.
 UNSTARTED = "bearerguard.unstarted"
@@ -93,23 +105,28 @@ class BearerGuard:
             optional=self._optional,
             app_config=from_app_config(app.config),
         )
+        if EXTENSION in app.extensions:
+            raise ConfigurationError("a BearerGuard guards this application already")
         app.extensions[EXTENSION] = gate
         app.extensions[UNSTARTED] = True
         # Before whatever else wants to look at the request, its body above all.
         app.before_request_funcs.setdefault(None, []).insert(0, _admit)
 
 
-def _find_token() -> AccessToken | None:
-    passed: Passed | None = flask.g.get(EXTENSION)
-    if passed is None:
-        raise ConfigurationError("no BearerGuard has looked at this request")
-    return passed.token
+class _CurrentToken(LocalProxy[AccessToken]):
+    """Werkzeug's proxy takes "no request" for false; here that is a mistake, and raises."""
+
+    def __bool__(self) -> bool:
+        return bool(self._get_current_object())
 
 
-current_token: AccessToken = cast(
-    "AccessToken",
-    LocalProxy(_find_token, unbound_message="current_token is there only within a request"),
-)
+def _find_token() -> AccessToken:
+    if not flask.has_request_context():
+        raise RuntimeError("current_token is there only within a request")
+    return cast("AccessToken", _passed().token)
+
+
+current_token: AccessToken = cast("AccessToken", _CurrentToken(_find_token))
 
 
 def requires(*needs: NeedLike) -> Callable[[View], View]:
@@ -127,22 +144,14 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         check_is_view(view)
         if isinstance(view, type):
-            return cast("View", mark(view, Mark(needs=(need,))))
-        wrapper: Any = _guard_async(view, need) if is_async(view) else _guard_sync(view, need)
-        mark_need(view, need, wrapper)
+            _guard_class(view, need)
+            return mark(view, Mark(needs=(need,)))
+        wrapper = _guard_async(view) if is_async(view) else _guard_sync(view)
+        mark_wrapper(wrapper, view, need)
+        mark(view, Mark(needs=(need,)))
         return cast("View", wrapper)
 
     return decorate
-
-
-def public(view: View) -> View:
-    """Let anybody reach this view; credentials are not looked at."""
-    return cast("View", mark(view, Mark(public=True)))
-
-
-def optional(view: View) -> View:
-    """Let callers without credentials reach this view; bad credentials are still refused."""
-    return cast("View", mark(view, Mark(optional=True)))
 
 
 def _admit() -> flask.Response | None:
@@ -151,16 +160,16 @@ def _admit() -> flask.Response | None:
     gate: Gate = app.extensions[EXTENSION]
     if app.extensions.pop(UNSTARTED, False):
         rules = app.url_map.iter_rules()
-        gate.log_conflicts(
-            (r.rule, mark_of(app.view_functions.get(r.endpoint), "GET")) for r in rules
-        )
+        gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
     request = view_of(flask.request.environ)
+    # Also for what still runs after a refusal: error handlers, after_request, teardown.
+    flask.g.bearerguard = Passed(gate, request, None, ())
     found = _mark_of_view(request)
     access = gate.access(request, found)
     try:
         token = gate.guard.admit(request, access)
     except (RejectedError, UnavailableError) as refusal:
-        return _response(gate.guard.answer(refusal, access), request)
+        return _response(gate.guard.answer(refusal, access))
     flask.g.bearerguard = Passed(gate, request, token, found.needs if token else ())
     return None
 
@@ -172,34 +181,59 @@ def _mark_of_view(request: RequestView) -> Mark:
         return UNMARKED
     view = flask.current_app.view_functions.get(rule.endpoint)
     automatic = request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)
-    return replace(mark_of(view, request.method), answers_options=not automatic)
+    found = mark_of(view, request.method)
+    return replace(found, answers_options=not automatic and not found.is_wrapper)
 
 
-def _guard_async(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = _refusal(need)
+        refusal = _refusal(own_mark(guarded))
         return await view(*args, **kwargs) if refusal is None else refusal
 
     return guarded
 
 
-def _guard_sync(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = _refusal(need)
+        refusal = _refusal(own_mark(guarded))
         return view(*args, **kwargs) if refusal is None else refusal
 
     return guarded
 
 
-def _refusal(need: Need) -> flask.Response | None:
-    """Enforce a need that the extension could not see; None when it is satisfied."""
+def _guard_class(view: Any, need: Need) -> None:
+    if not issubclass(view, flask.views.View):
+        raise ConfigurationError(f"{view!r} is neither a View nor a MethodView")
+    # Not its dispatch_request(), which a subclass usually replaces.
+    as_view = view.as_view.__func__
+
+    @functools.wraps(as_view)
+    def guarded_as_view(cls: Any, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        inner = as_view(cls, *args, **kwargs)
+
+        @functools.wraps(inner)
+        def guarded(**path_parts: Any) -> Any:
+            refusal = _refusal(mark_of(inner, flask.request.method))
+            return inner(**path_parts) if refusal is None else refusal
+
+        return cast("Callable[..., Any]", mark_wrapper(guarded, inner, need))
+
+    view.as_view = classmethod(guarded_as_view)
+
+
+def _passed() -> Passed:
     passed: Passed | None = flask.g.get(EXTENSION)
     if passed is None:
         raise _unguarded()
-    answer = passed.refusal(need)
-    return None if answer is None else _response(answer, passed.request)
+    return passed
+
+
+def _refusal(found: Mark) -> flask.Response | None:
+    """Enforce what the extension could not see; None when nothing is missing."""
+    answer = _passed().refusal(found.needs)
+    return None if answer is None else _response(answer)
 
 
 def _refuse_unguarded(app: flask.Flask, **_: Any) -> None:
@@ -219,13 +253,9 @@ flask.request_started.connect(_refuse_unguarded)
 
 def _unguarded() -> ConfigurationError:
     return ConfigurationError(
-        "a view needs something of its callers, and no BearerGuard guards the application: "
-        "write BearerGuard(app)"
+        "no BearerGuard guards this application, and a view needs a token: write BearerGuard(app)"
     )
 
 
-def _response(answer: Answer, request: RequestView) -> flask.Response:
-    body = b"" if request.method == "HEAD" else answer.body
-    response = flask.Response(body, answer.status, list(answer.headers))
-    response.automatically_set_content_length = False
-    return response
+def _response(answer: Answer) -> flask.Response:
+    return flask.Response(answer.body, answer.status, list(answer.headers))

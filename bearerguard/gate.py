@@ -11,13 +11,15 @@ from typing import Any
 from bearerguard.core.access import Access, AccessTable
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer
-from bearerguard.core.marks import UNMARKED, Mark
-from bearerguard.core.needs import Need, check_need
+from bearerguard.core.marks import UNMARKED, Mark, mark_of, missing
+from bearerguard.core.needs import Need, check_need, needs_of
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.guard import Guard
 from bearerguard.log import log_refusal, logger
 from bearerguard.settings import Source
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
 
 
 class Gate:
@@ -49,6 +51,8 @@ class Gate:
             problems += error.problems
         if problems:
             raise ConfigurationError(*problems)
+        for rule in self.table.conflicts():
+            _log_conflict(rule)
 
     def access(self, request: RequestView, mark: Mark = UNMARKED) -> Access:
         """Tell what a request has to bring, by its path and by the view that will handle it."""
@@ -58,13 +62,13 @@ class Gate:
         """Name the caller for frameworks that want one string: the subject of the one issuer."""
         return token.subject or ""
 
-    def log_conflicts(self, marked_paths: Iterable[tuple[str, Mark]]) -> None:
-        """Say at the start where a need wins over something that looks open."""
-        for path, mark in marked_paths:
-            said = self.table.access(RequestView("GET", path, None, ()))
-            is_open = mark.public or mark.optional or said.public or said.optional
-            if mark.needs and is_open:
-                logger.warning("%s is called open and needs something: it is enforced", path)
+    def log_conflicts(self, routes: Iterable[tuple[str, Any]]) -> None:
+        """Say at the start where the need of an endpoint wins over something that looks open."""
+        for path, endpoint in routes:
+            is_open_path = self.table.opens(path)
+            marks = [mark_of(endpoint, method) for method in METHODS]
+            if any(m.needs and (m.public or m.optional or is_open_path) for m in marks):
+                _log_conflict(path)
 
 
 @dataclass(frozen=True)
@@ -79,24 +83,30 @@ class Passed:
     token: AccessToken | None
     enforced: tuple[Need, ...]
 
-    def refusal(self, need: Need) -> Answer | None:
-        """Enforce a need that nobody saw on the way in; give the answer where it is not met."""
-        if need in self.enforced:
+    def refusal(self, needs: tuple[Need, ...]) -> Answer | None:
+        """Enforce needs that nobody saw on the way in; give the answer where they are not met."""
+        unseen = missing(needs, self.enforced)
+        if not unseen:
             return None
         try:
             if self.token is None:
                 raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
-            check_need(need, self.token)
+            check_need(needs_of(unseen), self.token)
         except RejectedError as refusal:
             log_refusal(refusal, self.request)
-            return self.gate.guard.answer(refusal, Access(need=need))
+            return self.gate.guard.answer(refusal, Access(need=needs_of(needs)))
         return None
+
+
+def _log_conflict(path: str) -> None:
+    logger.warning("%s is called open and needs something: the need is enforced", path)
 
 
 def _guard_of(guard: Guard | None, settings: Mapping[str, Any], config: Source | None) -> Guard:
     if guard is None:
         return Guard.from_env(app_config=config, **settings)
-    if settings:
-        names = ", ".join(sorted(settings))
+    configured = config.values if config is not None else ()
+    if settings or configured:
+        names = ", ".join(sorted([*settings, *configured]))
         raise ConfigurationError(f"guard= is ready made: give {names} to Guard(...) instead")
     return guard

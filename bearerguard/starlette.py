@@ -11,9 +11,10 @@ not look into the application, and raises where no middleware guards it.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from starlette.authentication import AuthCredentials, BaseUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -25,7 +26,18 @@ from bearerguard import asgi
 from bearerguard.asgi import refuse
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer
-from bearerguard.core.marks import Mark, check_is_view, is_async, mark, mark_need, mark_of
+from bearerguard.core.marks import (
+    Mark,
+    View,
+    check_is_view,
+    is_async,
+    mark,
+    mark_of,
+    mark_wrapper,
+    optional,
+    own_mark,
+    public,
+)
 from bearerguard.core.needs import (
     Need,
     NeedLike,
@@ -57,7 +69,6 @@ __all__ = [
     "scope",
 ]
 
-View = TypeVar("View", bound=Callable[..., Any])
 # Where the middleware leaves word for the wrappers of the views.
 PASSED = "bearerguard.passed"
 
@@ -108,13 +119,13 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
 
     def on_start(self, scope: asgi.Scope) -> None:
         """Say where a need wins over something that looks open."""
-        routes = endpoints(self.app, scope)
-        self.gate.log_conflicts((path, mark_of(endpoint, "GET")) for path, endpoint in routes)
+        self.gate.log_conflicts(endpoints(self.app, scope))
 
     def mark_for(self, scope: asgi.Scope, request: RequestView) -> Mark:
         """Tell what the view says that the router is going to match."""
         endpoint = find_endpoint(self.app, scope)
-        return replace(mark_of(endpoint, request.method), answers_options=endpoint is not None)
+        found = mark_of(endpoint, request.method)
+        return replace(found, answers_options=endpoint is not None and not found.is_wrapper)
 
     def attach(
         self, scope: asgi.Scope, request: RequestView, mark: Mark, token: AccessToken | None
@@ -141,73 +152,75 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         check_is_view(view)
         if isinstance(view, type):
-            return cast("View", _guard_class(view, need))
-        wrapper: Any = _guard_async(view, need) if is_async(view) else _guard_sync(view, need)
-        mark_need(view, need, wrapper)
+            _guard_class(view, need)
+            return mark(view, Mark(needs=(need,)))
+        _check_takes_request(view)
+        wrapper = _guard_async(view) if is_async(view) else _guard_sync(view)
+        mark_wrapper(wrapper, view, need)
+        mark(view, Mark(needs=(need,)))
         return cast("View", wrapper)
 
     return decorate
 
 
-def public(view: View) -> View:
-    """Let anybody reach this view; credentials are not looked at."""
-    return cast("View", mark(view, Mark(public=True)))
-
-
-def optional(view: View) -> View:
-    """Let callers without credentials reach this view; bad credentials are still refused."""
-    return cast("View", mark(view, Mark(optional=True)))
-
-
-def _guard_async(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         connection = _connection(view, args, kwargs)
-        refusal = _refusal(connection.scope, need)
+        refusal = _refusal(connection.scope, own_mark(guarded))
         if refusal is None:
             return await view(*args, **kwargs)
         if isinstance(connection, WebSocket):
             return await refuse(refusal, connection.scope, connection.receive, connection.send)
-        return _response(refusal)
+        return _response(refusal, connection)
 
     return guarded
 
 
-def _guard_sync(view: Callable[..., Any], need: Need) -> Callable[..., Any]:
+def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = _refusal(_connection(view, args, kwargs).scope, need)
-        return view(*args, **kwargs) if refusal is None else _response(refusal)
+        connection = _connection(view, args, kwargs)
+        refusal = _refusal(connection.scope, own_mark(guarded))
+        return view(*args, **kwargs) if refusal is None else _response(refusal, connection)
 
     return guarded
 
 
-def _guard_class(view: Any, need: Need) -> Any:
+def _guard_class(view: Any, need: Need) -> None:
     if not issubclass(view, HTTPEndpoint | WebSocketEndpoint):
         raise ConfigurationError(f"{view!r} is neither an HTTPEndpoint nor a WebSocketEndpoint")
-    dispatch = view.dispatch
+    # What Starlette awaits; a subclass may well have a dispatch() of its own.
+    serve = view.__await__
 
-    @functools.wraps(dispatch)
-    async def guarded(self: Any) -> None:
-        refusal = _refusal(self.scope, need)
+    @functools.wraps(serve)
+    def guarded(self: Any) -> Generator[Any, None, None]:
+        refusal = _refusal(self.scope, mark_of(type(self), self.scope.get("method", "GET")))
         if refusal is None:
-            await dispatch(self)
+            yield from serve(self)
         else:
-            await refuse(refusal, self.scope, self.receive, self.send)
+            yield from refuse(refusal, self.scope, self.receive, self.send).__await__()
 
-    view.dispatch = guarded
-    return mark(view, Mark(needs=(need,)))
+    view.__await__ = mark_wrapper(guarded, serve, need)
 
 
-def _refusal(scope: asgi.Scope, need: Need) -> Answer | None:
-    """Enforce a need that the middleware could not see; None when it is satisfied."""
+def _refusal(scope: asgi.Scope, found: Mark) -> Answer | None:
+    """Enforce what the middleware could not see; None when nothing is missing."""
     passed: Passed | None = scope.get(PASSED)
     if passed is None:
         raise ConfigurationError(
             "a view needs something of its callers, and no BearerAuthMiddleware guards it: "
             "add Middleware(BearerAuthMiddleware) to the application"
         )
-    return passed.refusal(need)
+    return passed.refusal(found.needs)
+
+
+def _check_takes_request(view: Callable[..., Any]) -> None:
+    """An object is an application for Starlette, and no wrapper stands in for one."""
+    while isinstance(view, functools.partial):
+        view = view.func
+    if not isinstance(view, type) and not inspect.isroutine(view):
+        raise ConfigurationError(f"{view!r} is an application; requires() goes on views")
 
 
 def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
@@ -217,5 +230,6 @@ def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTT
     raise ConfigurationError(f"{view!r} takes no request: requires() cannot guard it")
 
 
-def _response(refusal: Answer) -> Response:
-    return Response(refusal.body, refusal.status, dict(refusal.headers))
+def _response(refusal: Answer, connection: HTTPConnection) -> Response:
+    body = b"" if connection.scope["method"] == "HEAD" else refusal.body
+    return Response(body, refusal.status, dict(refusal.headers))

@@ -7,7 +7,7 @@ the same question, :meth:`BaseRoute.matches`, in the same order.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Router
 
 from bearerguard.asgi import ASGIApp, Scope
 
@@ -27,34 +27,49 @@ def endpoints(app: ASGIApp, scope: Scope) -> Iterator[tuple[str, Any]]:
     yield from _listed(_routes(app, scope) or (), "")
 
 
-def _routes(app: Any, scope: Scope) -> Sequence[BaseRoute] | None:
+def _routes(app: ASGIApp, scope: Scope) -> Sequence[BaseRoute] | None:
+    """Give the routes below a middleware, or those that Starlette itself tells of.
+
+    A middleware may hide what it wraps. Below a route the router has decided already for an
+    endpoint, which may be an application; above all routes Starlette names the application.
+    """
+    below = _routes_of(app)
+    return below if below is not None else _routes_of(scope.get("endpoint", scope.get("app")))
+
+
+def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
     """Walk down the stack of middleware to what has routes."""
     while app is not None:
         # A router with middleware of its own hands them its bound method.
-        owner = getattr(app, "__self__", app)
-        routes = getattr(owner, "routes", None)
-        if isinstance(routes, Sequence):
+        owner = getattr(app, "__self__", None)
+        routes = getattr(owner if isinstance(owner, Router) else app, "routes", None)
+        if isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes):
             return routes
         app = getattr(app, "app", None)
-    # Below a route the router has decided already; above all, Starlette tells who it is.
-    return None if "endpoint" in scope else getattr(scope.get("app"), "routes", None)
+    return None
 
 
 def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
     for route in routes:
         found, child_scope = route.matches(scope)
         if found is Match.FULL:
-            below = getattr(route, "routes", None)
             inner = {**scope, **child_scope}
-            return _match(below, inner) if below else inner.get("endpoint")
+            below = _below(route)
+            return inner.get("endpoint") if below is None else _match(below, inner)
     return None
+
+
+def _below(route: Any) -> Sequence[BaseRoute] | None:
+    """Give the routes of what is mounted; None for a route to a view, or to something opaque."""
+    known = getattr(route, "routes", None)  # a Mount knows them also behind its own middleware
+    return known or (None if known is None else _routes_of(route.app))
 
 
 def _listed(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, Any]]:
     for route in routes:
         path = prefix + getattr(route, "path", "")
-        below = getattr(route, "routes", None)
-        if below:
-            yield from _listed(below, path)
-        else:
+        below = _below(route)
+        if below is None:
             yield path, getattr(route, "endpoint", None)
+        else:
+            yield from _listed(below, path)

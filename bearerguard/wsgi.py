@@ -86,8 +86,5 @@ def refuse(answer: Answer, request: RequestView, start_response: StartResponse) 
 
 
 def _decoded(path: str) -> str:
-    """PEP 3333 hands octets over as latin-1; what is not UTF-8 stays so, and matches nothing."""
-    try:
-        return path.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return path
+    """PEP 3333 hands octets over as latin-1; what is not UTF-8 becomes U+FFFD, as in ASGI."""
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")

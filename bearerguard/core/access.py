@@ -6,7 +6,7 @@ read in two ways is never public and matches no rule.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,12 @@ from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
 
 # What could still become a separator, a dot or an end of string for whoever decodes once more.
-STILL_ENCODED = re.compile(r"%(?:2f|5c|2e|00)", re.IGNORECASE)
+# It stays so however often it was encoded ("%252e").
+STILL_ENCODED = re.compile(r"%(?:25)*(?:2f|5c|2e|00)", re.IGNORECASE)
+# U+FFFD is what a server writes for octets that are not UTF-8, and others drop them.
+AMBIGUOUS = ("\\", "\x00", "\ufffd")
+# How Starlette and Flask write the variable part of a path: "/orders/{id}", "/orders/<int:id>".
+VARIABLE = re.compile(r"\{[^}]*\}|<[^>]*>")
 RULE = re.compile(r"(\*|[A-Z]+) (/\S*)")
 
 
@@ -52,6 +57,10 @@ class PathSet:
         """Tell whether a path in normal form is one of these."""
         return path in self.exact or path.startswith(self.folders)
 
+    def samples(self) -> tuple[str, ...]:
+        """Give one path for each entry."""
+        return (*sorted(self.exact), *(f"{folder}x" for folder in self.folders))
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -65,7 +74,11 @@ class Rule:
     def covers(self, method: str, path: str) -> bool:
         """Tell whether the row speaks of this request; HEAD is GET without a body."""
         named = self.method in ("*", "GET" if method == "HEAD" else method)
-        return named and (path.startswith(self.path) if self.is_folder else path == self.path)
+        return named and self.has(path)
+
+    def has(self, path: str) -> bool:
+        """Tell whether the row speaks of this path."""
+        return path.startswith(self.path) if self.is_folder else path == self.path
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,11 @@ class AccessTable:
         problems = _problems_of(public, "public") + _problems_of(optional, "optional")
         table: list[Rule] = []
         otherwise = None
+        if not isinstance(rules, Mapping | None):
+            raise ConfigurationError(*problems, "rules: write {'GET /orders': 'orders:read'}")
         for key, needed in (rules or {}).items():
             try:
-                need = needs_of([needed] if isinstance(needed, str | Need) else _listed(needed))
+                need = _need_of_rule(needed)
                 if key == "*":
                     otherwise = need
                 else:
@@ -110,7 +125,9 @@ class AccessTable:
         normal = is_normal(request)
         rule = self._rule_for(request) if normal else None
         if rule is not None:
-            return Access(need=rule.need, answers_options=rule.method == "OPTIONS")
+            # A preflight that a rule speaks of gets to the application only with what it needs:
+            # nobody here can tell a CORS layer from a view that does not look at the method.
+            return Access(need=rule.need, answers_options=True)
         if normal and self.public.has(request.path):
             return Access(public=True)
         if normal and self.optional.has(request.path):
@@ -121,6 +138,21 @@ class AccessTable:
         unruled = not normal or self.otherwise is None
         return Access(unruled=True) if unruled else Access(need=self.otherwise)
 
+    def opens(self, route: str) -> bool:
+        """Tell whether an entry calls a path of this route open; it may have variable parts."""
+        pattern = re.compile(".*".join(map(re.escape, VARIABLE.split(route))))
+        return self._overlaps(VARIABLE.sub("x", route), pattern.fullmatch)
+
+    def conflicts(self) -> list[str]:
+        """Name the rules that win over an entry that calls a path open."""
+        rules = self.rules or ()
+        return [f"{r.method} {r.path}" for r in rules if self._overlaps(r.path, r.has)]
+
+    def _overlaps(self, path: str, has: Callable[[str], object]) -> bool:
+        """Tell whether an entry has this path, or one of the paths that ``has`` knows."""
+        open_paths = (self.public, self.optional)
+        return any(paths.has(path) or any(map(has, paths.samples())) for paths in open_paths)
+
     def _rule_for(self, request: RequestView) -> Rule | None:
         covering = (r for r in self.rules or () if r.covers(request.method, request.path))
         return next(covering, None)
@@ -129,7 +161,9 @@ class AccessTable:
 def is_normal(request: RequestView) -> bool:
     """Tell whether nobody could read this path in another way."""
     path = request.path
-    if not path.startswith("/") or "\\" in path or "\x00" in path or STILL_ENCODED.search(path):
+    if not path.startswith("/") or any(character in path for character in AMBIGUOUS):
+        return False
+    if STILL_ENCODED.search(path):
         return False
     if request.raw_path is not None and STILL_ENCODED.search(request.raw_path):
         return False
@@ -156,12 +190,16 @@ def _problem_of(entry: object, name: str) -> str | None:
     return None
 
 
-def _listed(needed: Any) -> list[Any]:
-    return list(needed) if isinstance(needed, list | tuple) else [needed]
+def _need_of_rule(needed: Any) -> Need:
+    if isinstance(needed, list | tuple):
+        if not needed:
+            raise ConfigurationError("an empty list says nothing; write authenticated")
+        return needs_of(needed)
+    return needs_of([needed])
 
 
-def _rule_of(key: str, need: Need) -> Rule:
-    match = RULE.fullmatch(key)
+def _rule_of(key: object, need: Need) -> Rule:
+    match = RULE.fullmatch(key) if isinstance(key, str) else None
     if match is None:
         raise ConfigurationError("write a method or '*', a space and a path: 'GET /orders'")
     method, path = match.groups()

@@ -7,23 +7,27 @@ before or after: whichever of the two it registered carries the mark.
 
 import functools
 import inspect
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bearerguard.core.access import Access
 from bearerguard.core.needs import Need, needs_of
 from bearerguard.errors import ConfigurationError
 
+View = TypeVar("View", bound=Callable[..., Any])
 ATTRIBUTE = "__bearerguard_mark__"
+# The methods of classes of views that run the one for the request: Starlette's and Flask's.
+DISPATCHERS = ("__await__", "dispatch_request")
 
 
 @dataclass(frozen=True)
 class Mark:
     """What decorators said about a view.
 
-    ``is_wrapper`` tells a wrapper of ours from a view. ``answers_options`` is found out by the
-    adapter: the view itself, and not a CORS layer, would answer this OPTIONS request.
+    ``is_wrapper`` tells a wrapper of ours from a view: it enforces the needs by itself.
+    ``answers_options`` is found out by the adapter: this OPTIONS request would run a view, and
+    neither a CORS layer nor a wrapper stands before it.
     """
 
     needs: tuple[Need, ...] = ()
@@ -35,7 +39,7 @@ class Mark:
     def plus(self, other: "Mark") -> "Mark":
         """Add another mark: needs add up, and win over public and optional when they meet."""
         return Mark(
-            needs=(*self.needs, *(need for need in other.needs if need not in self.needs)),
+            needs=(*self.needs, *missing(other.needs, self.needs)),
             public=self.public or other.public,
             optional=self.optional or other.optional,
             is_wrapper=self.is_wrapper or other.is_wrapper,
@@ -56,26 +60,53 @@ class Mark:
 UNMARKED = Mark()
 
 
-def mark_need(view: Any, need: Need, wrapper: Any) -> None:
-    """Mark a view and its wrapper with a need."""
-    added = Mark(needs=(need,))
-    before = _own(view)
-    # A plain view may serve several routes, each with a wrapper and a need of its own; only what a
-    # wrapper of ours already carried belongs to the new one too.
-    inner = before if before.is_wrapper else UNMARKED
-    setattr(wrapper, ATTRIBUTE, replace(inner.plus(added), is_wrapper=True))
-    with suppress(AttributeError):  # a bound method cannot carry a mark; its wrapper does
-        setattr(view, ATTRIBUTE, before.plus(added))
+def missing(needs: Iterable[Need], among: Iterable[Need]) -> tuple[Need, ...]:
+    """Give the needs that are not among others.
+
+    The very same object is looked for: ``claim("a", equals=1) == claim("a", equals=True)``.
+    """
+    known = {id(need) for need in among}
+    return tuple(need for need in needs if id(need) not in known)
 
 
-def mark(view: Any, added: Mark) -> Any:
+def public(view: View) -> View:
+    """Let anybody reach this view; credentials are not looked at."""
+    return mark(view, Mark(public=True))
+
+
+def optional(view: View) -> View:
+    """Let callers without credentials reach this view; bad credentials are still refused."""
+    return mark(view, Mark(optional=True))
+
+
+def mark(view: View, added: Mark) -> View:
     """Mark a view, a class of views or an application, and give it back."""
     check_is_view(view)
+    # A bound method cannot carry a mark, and is another object each time; its function can.
+    owner = getattr(view, "__func__", view)
     try:
-        setattr(view, ATTRIBUTE, _own(view).plus(added))
+        setattr(owner, ATTRIBUTE, own_mark(owner).plus(added))
     except AttributeError:
         raise ConfigurationError(f"{view!r} cannot be marked; put it into a function") from None
     return view
+
+
+def mark_wrapper(wrapper: Any, view: Any, need: Need) -> Any:
+    """Mark the wrapper of a view with all that it enforces, and give it back."""
+    inner = own_mark(view)
+    # A plain view may serve several routes, each with a wrapper and a need of its own; only what a
+    # wrapper of ours already needed belongs to the new one too.
+    if not inner.is_wrapper:
+        inner = replace(inner, needs=())
+    setattr(wrapper, ATTRIBUTE, inner.plus(Mark(needs=(need,), is_wrapper=True)))
+    return wrapper
+
+
+def own_mark(view: Any) -> Mark:
+    """Give the mark on this very object; a class does not have its parent's."""
+    of_class = isinstance(view, type)
+    found = vars(view).get(ATTRIBUTE) if of_class else getattr(view, ATTRIBUTE, None)
+    return found if isinstance(found, Mark) else UNMARKED
 
 
 def mark_of(endpoint: Any, method: str) -> Mark:
@@ -84,19 +115,17 @@ def mark_of(endpoint: Any, method: str) -> Mark:
     Looks through ``functools.partial``, into classes of views, and at the method of such a class
     that will handle the request.
     """
-    while isinstance(endpoint, functools.partial) and ATTRIBUTE not in vars(endpoint):
+    found = UNMARKED
+    while isinstance(endpoint, functools.partial):
+        found = found.plus(own_mark(endpoint))
         endpoint = endpoint.func
     # Flask's as_view() makes a function that knows its class.
     view_class = endpoint if isinstance(endpoint, type) else getattr(endpoint, "view_class", None)
-    if not isinstance(view_class, type):
-        return _own(endpoint)
-    found = _class_mark(view_class)
     if endpoint is not view_class:
-        found = found.plus(_own(endpoint))
-    handler = getattr(view_class, method.lower(), None)
-    if handler is None and method == "HEAD":
-        handler = getattr(view_class, "get", None)
-    return found.plus(_own(handler))
+        found = found.plus(own_mark(endpoint))
+    if isinstance(view_class, type):
+        found = found.plus(_class_mark(view_class, method))
+    return found
 
 
 def check_is_view(view: Any) -> None:
@@ -114,16 +143,15 @@ def is_async(view: Any) -> bool:
     )
 
 
-def _own(view: Any) -> Mark:
-    """Give the mark on this very object; a class does not have its parent's."""
-    of_class = isinstance(view, type)
-    found = vars(view).get(ATTRIBUTE) if of_class else getattr(view, ATTRIBUTE, None)
-    return found if isinstance(found, Mark) else UNMARKED
-
-
-def _class_mark(view_class: type) -> Mark:
+def _class_mark(view_class: type, method: str) -> Mark:
     """A subclass inherits what is needed; that its parent is open says nothing about it."""
-    found = _own(view_class)
+    found = own_mark(view_class)
     for parent in view_class.__mro__[1:]:
-        found = found.plus(Mark(needs=_own(parent).needs))
+        found = found.plus(Mark(needs=own_mark(parent).needs))
+    handler = getattr(view_class, method.lower(), None)
+    if handler is None and method == "HEAD":
+        handler = getattr(view_class, "get", None)
+    dispatchers = [getattr(view_class, name, None) for name in DISPATCHERS]
+    for function in (handler, *dispatchers):
+        found = found.plus(own_mark(function))
     return found

@@ -1,7 +1,7 @@
 """What the core needs to know of a request, whatever server or framework took it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class RequestView:
     method: str
     path: str
     raw_path: str | None
-    headers: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]] = field(repr=False)  # the token is in there
 
     def field(self, name: str) -> list[str]:
         """Every value of one header field, in order. ``name`` is given in lower case."""

@@ -1,0 +1,169 @@
+"""Whatever goes wrong within, nobody is let in.
+
+An unexpected exception reaches the server, which answers 500; a view never runs for it.
+"""
+
+import pytest
+
+
+class FaultError(Exception):
+    """Nobody expects it."""
+
+
+def fail(*_, **__):
+    raise FaultError
+
+
+async def afail(*_, **__):
+    raise FaultError
+
+
+# Where a request with a good token passes.
+ON_THE_WAY_IN = [
+    "bearerguard.core.access.AccessTable.access",
+    "bearerguard.core.access.is_normal",
+    "bearerguard.core.marks.Mark.on",
+    "bearerguard.core.flow.read_token",
+    "bearerguard.core.flow.check_size",
+    "bearerguard.core.flow.split",
+    "bearerguard.core.flow.read_header",
+    "bearerguard.core.flow.read_claims",
+    "bearerguard.core.flow.KeyQuery",
+    "bearerguard.core.flow.verify",
+    "bearerguard.core.flow.access_token_of",
+    "bearerguard.core.flow.check_need",
+    "bearerguard.core.request.RequestView.field",
+    "bearerguard.core.request.RequestView.is_preflight",
+    "bearerguard.jwks.source.KeySource.{}keys",
+]
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize("where", ON_THE_WAY_IN)
+def test_a_fault_on_the_way_in_lets_nobody_in(api, issuer, monkeypatch, where):
+    """RFC 9700 section 2.3 begins here: fail closed."""
+    where = where.format("a" if api.is_asgi else "")
+    token = issuer.token("read")
+    assert api.call("GET", "/read", token=token).status == 200
+    api.ran.clear()
+    monkeypatch.setattr(where, afail if where.endswith("akeys") else fail)
+    with pytest.raises(FaultError):
+        api.call("GET", "/read", token=token)
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize(
+    "where",
+    [
+        "bearerguard.guard.log_refusal",
+        "bearerguard.guard.Guard.answer",
+        "bearerguard.guard.answer_to",
+        "bearerguard.core.challenge.challenge",
+        "bearerguard.core.needs.Scope.scopes",
+    ],
+)
+@pytest.mark.parametrize("token", [None, "garbage"])
+def test_a_fault_while_refusing_lets_nobody_in(api, monkeypatch, where, token):
+    monkeypatch.setattr(where, fail)
+    with pytest.raises(FaultError):
+        api.call("GET", "/read", token=token)
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize(
+    "rules", ["RULES_BEFORE_SIGNATURE", "RULES_AFTER_SIGNATURE", "HEADER_RULES"]
+)
+def test_a_fault_in_a_rule_lets_nobody_in(api, issuer, monkeypatch, rules):
+    monkeypatch.setattr(f"bearerguard.core.flow.{rules}", (fail,))
+    with pytest.raises(FaultError):
+        api.call("GET", "/read", token=issuer.token("read"))
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+def test_a_fault_of_the_clock_lets_nobody_in(make, issuer):
+    guard = issuer.guard()
+    api = make(guard=guard)
+    guard.clock = fail
+    with pytest.raises(FaultError):
+        api.call("GET", "/read", token=issuer.token("read"))
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1", "GEN-7")
+def test_a_fault_in_the_fetch_is_a_fault_of_the_issuer(make, issuer):
+    """Whatever the HTTP client raises, the answer is 503 and never 200."""
+    issuer.fetch = fail
+    api = make()
+    assert api.call("GET", "/read", token=issuer.token("read")).status == 503
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_the_exception_of_an_applications_own_check_propagates(make, contract, issuer, is_hidden):
+    """It is no answer, so that it neither admits nor blames the caller."""
+    api = make(contract.Route("/x", needs=(fail,), public=is_hidden))
+    with pytest.raises(FaultError):
+        api.call("GET", "/x", token=issuer.token())
+    assert api.call("GET", "/x").status == 401
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize("answer", [None, 1, "yes", [1], object(), NotImplemented])
+def test_a_check_that_does_not_say_exactly_true_admits_nobody(make, contract, issuer, answer):
+    api = make(contract.Route("/x", needs=(lambda token: answer,)))
+    assert api.call("GET", "/x", token=issuer.token()).outcome == (403, "insufficient_scope")
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize(
+    ("adapter", "where"),
+    [
+        ("starlette", "bearerguard.starlette.find_endpoint"),
+        ("starlette", "bearerguard.starlette.mark_of"),
+        ("starlette", "bearerguard.core.marks.own_mark"),
+        ("starlette", "starlette.routing.Route.matches"),
+        ("flask", "bearerguard.flask.view_of"),
+        ("flask", "bearerguard.flask.mark_of"),
+        ("flask", "bearerguard.core.marks.own_mark"),
+    ],
+)
+def test_a_fault_while_looking_for_the_view_lets_nobody_in(make, monkeypatch, where):
+    api = make()
+    api.call("GET", "/healthz")
+    api.ran.clear()
+    monkeypatch.setattr(where, fail)
+    with pytest.raises(FaultError):
+        api.call("GET", "/healthz")
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize("where", ["bearerguard.gate.check_need", "bearerguard.gate.log_refusal"])
+@pytest.mark.parametrize("adapter", ["starlette", "flask"])
+def test_a_fault_in_a_wrapper_lets_nobody_in(make, contract, adapter, issuer, monkeypatch, where):
+    """Where the way in saw no need, as if a middleware had hidden the view."""
+    api = make(contract.Route("/x", needs=("read",)))
+    token = issuer.token("read" if where.endswith("check_need") else "write")
+    api.call("GET", "/healthz")
+    target = f"bearerguard.{adapter}.mark_of"
+    monkeypatch.setattr(target, lambda *_: contract.our_asgi.UNMARKED)
+    monkeypatch.setattr(where, fail)
+    with pytest.raises(FaultError):
+        api.call("GET", "/x", token=token)
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+@pytest.mark.parametrize("adapter", ["wsgi", "starlette"])
+def test_a_fault_while_naming_the_caller_lets_nobody_in(make, issuer, monkeypatch):
+    monkeypatch.setattr("bearerguard.gate.Gate.identity", fail)
+    api = make()
+    with pytest.raises(FaultError):
+        api.call("GET", "/read", token=issuer.token("read"))
+    assert api.ran == []
