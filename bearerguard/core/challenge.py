@@ -7,13 +7,9 @@ Nothing out of a request is repeated.
 """
 
 import json
-import re
 from dataclasses import dataclass
 
 from bearerguard.errors import RejectedError, UnavailableError
-
-# RFC 9110 section 5.6.4 less what needs an escape anyway: visible ASCII and the space.
-QUOTABLE = re.compile(r"[\x20-\x7E]*")
 
 
 @dataclass(frozen=True)
@@ -63,11 +59,6 @@ def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) 
     if scopes and refusal.error != "invalid_request":
         parameters["scope"] = " ".join(scopes)
     return "Bearer " + ", ".join(f'{name}="{_quote(text)}"' for name, text in parameters.items())
-
-
-def is_quotable(text: str) -> bool:
-    """Tell whether a text can stand in a header field (RFC 9110 section 5.5)."""
-    return QUOTABLE.fullmatch(text) is not None
 
 
 def _quote(text: str) -> str:

@@ -7,14 +7,13 @@ from bearerguard import ConfigurationError
 
 @pytest.mark.requirement("9700-2.3-2", "GEN-3")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
-@pytest.mark.parametrize(
-    "path", ["/", "/plain", "/no-such-path", "/docs", "/static/x", "/favicon.ico"]
-)
-def test_without_a_token_nothing_runs(api, method, path):
+def test_without_a_token_nothing_runs(api, method):
     """RFC 9700 section 2.3: what nobody decided about is closed."""
-    answer = api.call(method, path)
-    assert answer.challenge == {"realm": "https://api.example"}
-    assert (answer.status, api.ran) == (401, [])
+    for path in ("/", "/plain", "/no-such-path", "/docs", "/static/x", "/favicon.ico"):
+        answer = api.call(method, path)
+        assert answer.challenge == {"realm": "https://api.example"}
+        assert answer.status == 401
+    assert api.ran == []
 
 
 @pytest.mark.requirement("9700-2.3-2")
@@ -167,20 +166,24 @@ def as_decoded_by_a_server(api, path):
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def opened(api, paths):
+    """The paths for which an anonymous caller gets anything but 401."""
+    calls = {
+        path: api.call("GET", as_decoded_by_a_server(api, path), raw_path="/") for path in paths
+    }
+    return [path for path, answer in calls.items() if answer.outcome != (401, None)]
+
+
 @pytest.mark.requirement("GEN-3")
-@pytest.mark.parametrize("path", OTHER_SPELLINGS, ids=ascii)
-def test_only_the_exact_spelling_of_a_public_path_is_public(api, path):
+def test_only_the_exact_spelling_of_a_public_path_is_public(api):
     """Case-sensitive, never normalised; an odd spelling is never public."""
-    answer = api.call("GET", as_decoded_by_a_server(api, path), raw_path="/")
-    assert (answer.outcome, api.ran) == ((401, None), [])
+    assert (opened(api, OTHER_SPELLINGS), api.ran) == ([], [])
 
 
 @pytest.mark.requirement("GEN-3")
-@pytest.mark.parametrize("path", OTHER_SPELLINGS, ids=ascii)
-def test_only_the_exact_spelling_of_an_optional_path_is_optional(api, path):
-    path = path.replace("healthz", "greeting").replace("docs", "shop")
-    answer = api.call("GET", as_decoded_by_a_server(api, path), raw_path="/")
-    assert (answer.outcome, api.ran) == ((401, None), [])
+def test_only_the_exact_spelling_of_an_optional_path_is_optional(api):
+    paths = [p.replace("healthz", "greeting").replace("docs", "shop") for p in OTHER_SPELLINGS]
+    assert (opened(api, paths), api.ran) == ([], [])
 
 
 @pytest.mark.requirement("GEN-3")
@@ -308,12 +311,22 @@ def start(contract, adapter, plan):
 
 
 @pytest.mark.requirement("GEN-3")
-@pytest.mark.parametrize(
-    "path", ["/read", "/READ", "/read/", "//read", "/./read", "/read%2f", "/x/../read", "/read\\"]
-)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
-def test_no_spelling_of_a_guarded_path_gets_around_the_token(api, path, method):
-    assert (api.call(method, path).status, api.ran) == (401, [])
+def test_no_spelling_of_a_guarded_path_gets_around_the_token(api, method):
+    spellings = [
+        "/read",
+        "/READ",
+        "/read/",
+        "//read",
+        "/./read",
+        "/read%2f",
+        "/x/../read",
+        "/read\\",
+    ]
+    assert {path: api.call(method, path).status for path in spellings} == dict.fromkeys(
+        spellings, 401
+    )
+    assert api.ran == []
 
 
 def test_a_guard_without_any_open_path_opens_none(make):
