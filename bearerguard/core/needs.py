@@ -21,6 +21,12 @@ from bearerguard.errors import ConfigurationError, RejectedError
 
 # RFC 6749 section 3.3: what a scope may consist of, and so what can stand in a challenge.
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+# Calling one of these gives an object, which is true whatever the function would have said.
+OTHER_THAN_PLAIN = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
 
 Check = Callable[[AccessToken], bool]
 NeedLike = Union["Need", str, Check]
@@ -33,9 +39,9 @@ class Need(ABC):
     def satisfied_by(self, token: AccessToken) -> bool:
         """Tell whether the token has it."""
 
-    @abstractmethod
     def scopes(self) -> tuple[str, ...]:
         """Name every scope in this need, in order, each once: what a client could ask for."""
+        return ()
 
     def __and__(self, other: NeedLike) -> "Need":
         return all_of(self, other)
@@ -75,10 +81,6 @@ class Role(Need):
         """Tell whether the token carries the role."""
         return self.name in token.roles
 
-    def scopes(self) -> tuple[str, ...]:
-        """Name nothing: a role cannot be asked for."""
-        return ()
-
     def __str__(self) -> str:
         return f"role {self.name}"
 
@@ -94,10 +96,6 @@ class Claim(Need):
         """Tell whether the claim is there with that value; ``true`` is not ``1``, at any depth."""
         return _canonical(find(token.claims, self.path)) == _canonical(self.equals)
 
-    def scopes(self) -> tuple[str, ...]:
-        """Name nothing: a claim cannot be asked for."""
-        return ()
-
     def __str__(self) -> str:
         return f"claim {self.path}"
 
@@ -111,10 +109,6 @@ class Custom(Need):
     def satisfied_by(self, token: AccessToken) -> bool:
         """Call the check."""
         return self.check(token) is True
-
-    def scopes(self) -> tuple[str, ...]:
-        """Name nothing: nobody can know what the check looks at."""
-        return ()
 
     def __str__(self) -> str:
         return f"check {getattr(self.check, '__qualname__', type(self.check).__name__)}"
@@ -135,7 +129,8 @@ class AllOf(Need):
         return _scopes_of(self.parts)
 
     def __str__(self) -> str:
-        return " and ".join(f"({p})" if isinstance(p, AnyOf) else str(p) for p in self.parts)
+        parts = [f"({part})" if isinstance(part, AnyOf) else str(part) for part in self.parts]
+        return " and ".join(parts) or "a valid token"
 
 
 @dataclass(frozen=True)
@@ -235,9 +230,7 @@ def _custom(check: Check) -> Need:
     while isinstance(function, functools.partial):
         function = function.func
     for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004
-        if inspect.iscoroutinefunction(candidate) or inspect.isgeneratorfunction(candidate):
-            raise ConfigurationError(f"{check!r} must be a plain function, not async, no generator")
-        if inspect.isasyncgenfunction(candidate):
+        if any(is_other(candidate) for is_other in OTHER_THAN_PLAIN):
             raise ConfigurationError(f"{check!r} must be a plain function, not async, no generator")
     try:
         inspect.signature(check).bind(object())

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.jwks.cache import Decision, Fetch, KeyCache, Unknown, Use, Wait
+from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.states import Decision, Fetch, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 
 

@@ -89,7 +89,7 @@ def test_a_need_that_is_not_met_is_403_and_not_an_error(token, need):
         (scope("a") | scope("b") | "a", ("a", "b"), "scope a or scope b or scope a"),
         (all_of("b", "a") & scope("c"), ("b", "a", "c"), "scope b and scope a and scope c"),
         (claim("/x/y", equals=1) | role("r"), (), "claim /x/y or role r"),
-        (authenticated, (), ""),
+        (authenticated, (), "a valid token"),
         (all_of("a"), ("a",), "scope a"),
         (any_of(role("r")), (), "role r"),
     ],
