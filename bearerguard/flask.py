@@ -26,9 +26,7 @@ from bearerguard.core.marks import (
     UNMARKED,
     Mark,
     View,
-    check_is_view,
-    is_async,
-    mark,
+    decorator,
     mark_of,
     mark_wrapper,
     optional,
@@ -70,6 +68,9 @@ __all__ = [
 EXTENSION = "bearerguard"
 # There until the first request, when all routes are known.
 UNSTARTED = "bearerguard.unstarted"
+UNGUARDED = (
+    "no BearerGuard guards this application, and a view needs a token: write BearerGuard(app)"
+)
 
 
 class BearerGuard:
@@ -139,19 +140,12 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
         ConfigurationError: a need that cannot be meant, or a target that is no view; and at the
             request, when no BearerGuard guards the application.
     """
-    need = needs_of(needs)
-
-    def decorate(view: View) -> View:
-        check_is_view(view)
-        if isinstance(view, type):
-            _guard_class(view, need)
-            return mark(view, Mark(needs=(need,)))
-        wrapper = _guard_async(view) if is_async(view) else _guard_sync(view)
-        mark_wrapper(wrapper, view, need)
-        mark(view, Mark(needs=(need,)))
-        return cast("View", wrapper)
-
-    return decorate
+    return decorator(
+        needs_of(needs),
+        guard_class=_guard_class,
+        guard_async=_guard_async,
+        guard_sync=_guard_sync,
+    )
 
 
 def _admit() -> flask.Response | None:
@@ -226,7 +220,7 @@ def _guard_class(view: Any, need: Need) -> None:
 def _passed() -> Passed:
     passed: Passed | None = flask.g.get(EXTENSION)
     if passed is None:
-        raise _unguarded()
+        raise ConfigurationError(UNGUARDED)
     return passed
 
 
@@ -245,16 +239,10 @@ def _refuse_unguarded(app: flask.Flask, **_: Any) -> None:
     if EXTENSION not in app.extensions and flask.request.url_rule is not None:
         view = app.view_functions.get(flask.request.url_rule.endpoint)
         if mark_of(view, flask.request.method).needs:
-            raise _unguarded()
+            raise ConfigurationError(UNGUARDED)
 
 
 flask.request_started.connect(_refuse_unguarded)
-
-
-def _unguarded() -> ConfigurationError:
-    return ConfigurationError(
-        "no BearerGuard guards this application, and a view needs a token: write BearerGuard(app)"
-    )
 
 
 def _response(answer: Answer) -> flask.Response:

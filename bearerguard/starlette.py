@@ -14,7 +14,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from starlette.authentication import AuthCredentials, BaseUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -29,9 +29,7 @@ from bearerguard.core.challenge import Answer
 from bearerguard.core.marks import (
     Mark,
     View,
-    check_is_view,
-    is_async,
-    mark,
+    decorator,
     mark_of,
     mark_wrapper,
     optional,
@@ -147,23 +145,17 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
         ConfigurationError: a need that cannot be meant, or a target that is no view; and at the
             request, when no middleware guards the application.
     """
-    need = needs_of(needs)
-
-    def decorate(view: View) -> View:
-        check_is_view(view)
-        if isinstance(view, type):
-            _guard_class(view, need)
-            return mark(view, Mark(needs=(need,)))
-        _check_takes_request(view)
-        wrapper = _guard_async(view) if is_async(view) else _guard_sync(view)
-        mark_wrapper(wrapper, view, need)
-        mark(view, Mark(needs=(need,)))
-        return cast("View", wrapper)
-
-    return decorate
+    return decorator(
+        needs_of(needs),
+        guard_class=_guard_class,
+        guard_async=_guard_async,
+        guard_sync=_guard_sync,
+    )
 
 
 def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
+    _check_takes_request(view)
+
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         connection = _connection(view, args, kwargs)
@@ -178,6 +170,8 @@ def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
+    _check_takes_request(view)
+
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         connection = _connection(view, args, kwargs)

@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bearerguard.core.access import Access
 from bearerguard.core.needs import Need, needs_of
@@ -89,6 +89,29 @@ def mark(view: View, added: Mark) -> View:
     except AttributeError:
         raise ConfigurationError(f"{view!r} cannot be marked; put it into a function") from None
     return view
+
+
+def decorator(
+    need: Need,
+    *,
+    guard_class: Callable[[Any, Need], None],
+    guard_async: Callable[[Any], Any],
+    guard_sync: Callable[[Any], Any],
+) -> Callable[[View], View]:
+    """Make the decorator that ``requires`` gives, out of a framework's ways to guard a view."""
+
+    def decorate(view: View) -> View:
+        check_is_view(view)
+        guarded: Any = view
+        if isinstance(view, type):
+            guard_class(view, need)
+        else:
+            wrapper = guard_async(view) if is_async(view) else guard_sync(view)
+            guarded = mark_wrapper(wrapper, view, need)
+        mark(view, Mark(needs=(need,)))
+        return cast("View", guarded)
+
+    return decorate
 
 
 def mark_wrapper(wrapper: Any, view: Any, need: Need) -> Any:
