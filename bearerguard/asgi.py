@@ -146,15 +146,18 @@ async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> 
     if scope["type"] == "websocket":
         if "websocket.http.response" not in (scope.get("extensions") or {}):
             await receive()  # the handshake; closing before accepting it refuses it
-            unavailable = answer.status == UnavailableError.status
-            code = CLOSE_UNAVAILABLE if unavailable else CLOSE_REFUSED
-            await send({"type": "websocket.close", "code": code})
+            await send({"type": "websocket.close", "code": close_code(answer)})
             return
         kind = "websocket.http.response"
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
     body = b"" if scope.get("method") == "HEAD" else answer.body
     await send({"type": f"{kind}.body", "body": body})
+
+
+def close_code(answer: Answer) -> int:
+    """Translate an answer for a WebSocket that can only be closed."""
+    return CLOSE_UNAVAILABLE if answer.status == UnavailableError.status else CLOSE_REFUSED
 
 
 def _routed_path(scope: Scope) -> str:

@@ -68,6 +68,8 @@ __all__ = [
 EXTENSION = "bearerguard"
 # There until the first request, when all routes are known.
 UNSTARTED = "bearerguard.unstarted"
+# Where the extension leaves word for the wrappers of the views, in the request's environ.
+PASSED = "bearerguard.passed"
 UNGUARDED = (
     "no BearerGuard guards this application, and a view needs a token: write BearerGuard(app)"
 )
@@ -155,16 +157,18 @@ def _admit() -> flask.Response | None:
     if app.extensions.pop(UNSTARTED, False):
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
-    request = view_of(flask.request.environ)
+    # Not in flask.g, which a request that is made within another one shares with it.
+    request_environ = flask.request.environ
+    request = view_of(request_environ)
     # Also for what still runs after a refusal: error handlers, after_request, teardown.
-    flask.g.bearerguard = Passed(gate, request, None, ())
+    request_environ[PASSED] = Passed(gate, request, None, ())
     found = _mark_of_view(request)
     access = gate.access(request, found)
     try:
         token = gate.guard.admit(request, access)
     except (RejectedError, UnavailableError) as refusal:
         return _response(gate.guard.answer(refusal, access))
-    flask.g.bearerguard = Passed(gate, request, token, found.needs if token else ())
+    request_environ[PASSED] = Passed(gate, request, token, found.needs if token else ())
     return None
 
 
@@ -218,7 +222,7 @@ def _guard_class(view: Any, need: Need) -> None:
 
 
 def _passed() -> Passed:
-    passed: Passed | None = flask.g.get(EXTENSION)
+    passed: Passed | None = flask.request.environ.get(PASSED)
     if passed is None:
         raise ConfigurationError(UNGUARDED)
     return passed

@@ -63,12 +63,21 @@ class Gate:
         return token.subject or ""
 
     def log_conflicts(self, routes: Iterable[tuple[str, Any]]) -> None:
-        """Say at the start where the need of an endpoint wins over something that looks open."""
+        """Say at the start what may surprise.
+
+        That is a need that wins over something that looks open, and an open view on several paths.
+        """
+        open_at: dict[int, list[str]] = {}
         for path, endpoint in routes:
             is_open_path = self.table.opens(path)
             marks = [mark_of(endpoint, method) for method in METHODS]
             if any(m.needs and (m.public or m.optional or is_open_path) for m in marks):
                 _log_conflict(path)
+            elif any(m.public or m.optional for m in marks):
+                open_at.setdefault(id(endpoint), []).append(path)
+        for paths in open_at.values():
+            if len(set(paths)) > 1:
+                logger.warning("one open view serves %s: all of them are open", ", ".join(paths))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ facts as ``record.bearerguard``, a dict with the stable names used below.
 
 import logging
 
+from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
@@ -42,6 +43,7 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
     if isinstance(refusal, RejectedError):
         facts["expected"] = _short(refusal.expected)
         facts["found"] = _short(refusal.found)
+        facts["hint"] = hint_for(refusal)
         level = logging.INFO
     else:
         facts["found"] = _short(refusal.detail)

@@ -117,7 +117,9 @@ def _from_file(setting: str, source: Source, file: Any, *, is_twice: bool) -> Gi
     if is_twice:
         where = f"{source.spell(setting)} and {by_file} ({source.name})"
         return Given(where, problem="are both set; keep one")
-    where = f"{by_file}={_shown(file)} ({source.name})"
+    # Whoever pastes the secret itself here must not find it in the log.
+    looks_like_a_path = str(file).startswith(("/", ".", "~")) and len(str(file)) < LONGEST_SHOWN
+    where = f"{by_file}={_shown(file) if looks_like_a_path else '***'} ({source.name})"
     try:
         with Path(file).open(encoding="utf-8", newline="") as opened:
             content = opened.read(LARGEST_FILE + 1)

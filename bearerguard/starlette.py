@@ -20,10 +20,10 @@ from starlette.authentication import AuthCredentials, BaseUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketState
 
 from bearerguard import asgi
-from bearerguard.asgi import refuse
+from bearerguard.asgi import close_code, refuse
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer
 from bearerguard.core.marks import (
@@ -163,7 +163,7 @@ def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
         if refusal is None:
             return await view(*args, **kwargs)
         if isinstance(connection, WebSocket):
-            return await refuse(refusal, connection.scope, connection.receive, connection.send)
+            return await _refuse_websocket(refusal, connection)
         return _response(refusal, connection)
 
     return guarded
@@ -222,6 +222,13 @@ def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTT
         if isinstance(argument, HTTPConnection):
             return argument
     raise ConfigurationError(f"{view!r} takes no request: requires() cannot guard it")
+
+
+async def _refuse_websocket(refusal: Answer, socket: WebSocket) -> None:
+    if socket.application_state is WebSocketState.CONNECTED:  # a view that is reached only later
+        await socket.close(close_code(refusal))
+    else:
+        await refuse(refusal, socket.scope, socket.receive, socket.send)
 
 
 def _response(refusal: Answer, connection: HTTPConnection) -> Response:

@@ -51,7 +51,10 @@ def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
 
 def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
     for route in routes:
-        found, child_scope = route.matches(scope)
+        try:
+            found, child_scope = route.matches(scope)
+        except Exception:  # noqa: BLE001  a converter that a path breaks, as Starlette's for integers
+            return None
         if found is Match.FULL:
             inner = {**scope, **child_scope}
             below = _below(route)

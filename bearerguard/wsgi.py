@@ -62,8 +62,9 @@ class BearerAuthMiddleware:
             return refuse(self.gate.guard.answer(refusal, access), request, start_response)
         environ["bearerguard.token"] = token
         environ.pop("REMOTE_USER", None)
-        if token is not None:
-            environ["REMOTE_USER"] = self.gate.identity(token)
+        name = self.gate.identity(token) if token is not None else ""
+        if name and name.isprintable():  # a line break in it would go into somebody's log
+            environ["REMOTE_USER"] = name.encode().decode("latin-1")  # PEP 3333: octets as latin-1
         return self.app(environ, start_response)
 
 

@@ -55,7 +55,9 @@ def known_requirements() -> dict[str, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     refuse_unknown_requirements(items)
     if not ml_dsa_is_supported():
-        left_out = pytest.mark.skip(reason="this OpenSSL has no ML-DSA: install a newer cryptography")
+        left_out = pytest.mark.skip(
+            reason="this OpenSSL has no ML-DSA: install a newer cryptography"
+        )
         for item in items:
             if "ML-DSA" in item.nodeid or item.get_closest_marker("ml_dsa"):
                 item.add_marker(left_out)

@@ -6,6 +6,7 @@ import pytest
 
 from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.access import Access
+from bearerguard.core.hints import HINTS
 from bearerguard.core.request import RequestView
 from bearerguard.log import LONGEST_FACT, log_refusal
 from bearerguard.testing import BAD_TOKENS
@@ -34,7 +35,8 @@ def test_a_refusal_is_one_line_with_reason_expected_and_found(refusal_line):
     assert (record.name, record.levelno) == ("bearerguard", logging.INFO)
     assert record.getMessage() == (
         "refused: reason='audience_mismatch' status=401 method='GET' path='/orders' "
-        """expected="('a',)" found="['b']\""""
+        """expected="('a',)" found="['b']" """
+        f"hint={HINTS['audience_mismatch']!r}"
     )
 
 
@@ -47,6 +49,7 @@ def test_the_facts_are_there_for_programs_too(refusal_line):
         "path": "/orders",
         "expected": "exp after 5",
         "found": "4",
+        "hint": HINTS["expired"],
     }
 
 

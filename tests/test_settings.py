@@ -605,3 +605,18 @@ def test_any_values_give_settings_or_a_configuration_error_with_one_line_a_probl
     else:
         assert result.problems
         assert all(problem.isprintable() for problem in result.problems)
+
+
+def test_a_secret_that_was_taken_for_a_file_is_not_shown():
+    pasted = "c2VjcmV0IHRoYXQgc29tZWJvZHkgcGFzdGVk"
+    environ = {
+        "BEARERGUARD_ISSUER": "https://issuer.example",
+        "BEARERGUARD_AUDIENCE": "api",
+        "BEARERGUARD_SECRET_FILE": pasted,
+    }
+
+    with pytest.raises(ConfigurationError) as refused:
+        Guard.from_env(environ=environ)
+
+    assert pasted not in str(refused.value)
+    assert "BEARERGUARD_SECRET_FILE=***" in str(refused.value)

@@ -16,7 +16,10 @@ from bearerguard.errors import ConfigurationError
 
 # What could still become a separator, a dot or an end of string for whoever decodes once more.
 # It stays so however often it was encoded ("%252e").
-STILL_ENCODED = re.compile(r"%(?:25)*(?:2f|5c|2e|00)", re.IGNORECASE)
+# "%u002e" and "%c0%ae" are the same for some servers behind a proxy.
+STILL_ENCODED = re.compile(
+    r"%(?:25)*(?:2f|5c|2e|00|u00(?:2f|5c|2e|00)|c0%(?:25)*a[ef])", re.IGNORECASE
+)
 # U+FFFD is what a server writes for octets that are not UTF-8, and others drop them.
 AMBIGUOUS = ("\\", "\x00", "\ufffd")
 # How Starlette and Flask write the variable part of a path: "/orders/{id}", "/orders/<int:id>".
@@ -159,8 +162,13 @@ class AccessTable:
 
 
 def is_normal(request: RequestView) -> bool:
-    """Tell whether nobody could read this path in another way."""
+    """Tell whether nobody could read this request's method and path in another way.
+
+    Methods are case-sensitive (RFC 9110 section 9.1), but some frameworks write them in capitals.
+    """
     path = request.path
+    if request.method != request.method.upper():
+        return False
     if not path.startswith("/") or any(character in path for character in AMBIGUOUS):
         return False
     if STILL_ENCODED.search(path):
@@ -168,7 +176,9 @@ def is_normal(request: RequestView) -> bool:
     if request.raw_path is not None and STILL_ENCODED.search(request.raw_path):
         return False
     *folders, last = path[1:].split("/")
-    return "" not in folders and not {".", ".."} & {*folders, last}
+    # Some servers cut a segment at ";" (RFC 3986 section 3.3 leaves its meaning open).
+    segments = {segment.partition(";")[0] for segment in (*folders, last)}
+    return "" not in folders and segments.isdisjoint({".", ".."})
 
 
 def _problems_of(entries: object, name: str) -> list[str]:
@@ -184,6 +194,8 @@ def _problem_of(entry: object, name: str) -> str | None:
         return f"{name}: {entry!r} is no path; write '/healthz' or '/docs/*'"
     if entry == "/*":
         return f"{name}: '/*' would open the whole application; name the paths"
+    if VARIABLE.search(entry):
+        return f"{name}: {entry!r} is a template, which paths are not matched with; write a folder"
     path = entry.removesuffix("*") if entry.endswith("/*") else entry
     if "*" in path or not is_normal(RequestView("GET", path, None, ())):
         return f"{name}: {entry!r} can never match; '*' stands only at the end, as in '/docs/*'"

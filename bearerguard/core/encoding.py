@@ -10,6 +10,7 @@ By hand because the standard decoders are lenient in exactly these points.
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
@@ -76,12 +77,43 @@ def read_json(document: bytes) -> Any:
     return value
 
 
+def read_foreign_json(document: bytes) -> Any:
+    """Parse a JSON text that others keep together, so that one odd part does not spoil the rest.
+
+    What :func:`read_json` refuses (a repeated name, NaN, an overlong number) becomes None here,
+    just where it stands; a byte order mark is passed over (RFC 8259 section 8.1 allows that).
+
+    Raises:
+        EncodingError: not JSON in UTF-8 at all.
+    """
+    try:
+        return json.loads(
+            document.decode("utf-8-sig"),
+            object_pairs_hook=_or_none(_unique_names),
+            parse_constant=_or_none(_refuse_constant),
+            parse_float=_or_none(_finite),
+            parse_int=_or_none(_bounded_integer),
+        )
+    except (ValueError, RecursionError):
+        raise EncodingError("not JSON in UTF-8") from None
+
+
 def read_json_object(document: bytes) -> dict[str, Any]:
     """Parse one JSON object; raises EncodingError like :func:`read_json`, and for other values."""
     value = read_json(document)
     if not isinstance(value, dict):
         raise EncodingError("not a JSON object")
     return value
+
+
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def tolerant(text: Any) -> Any:
+        try:
+            return read(text)
+        except EncodingError:
+            return None
+
+    return tolerant
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

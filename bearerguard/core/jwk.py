@@ -25,7 +25,7 @@ from bearerguard.core.encoding import (
     EncodingError,
     base64url_decode,
     base64url_encode,
-    read_json_object,
+    read_foreign_json,
 )
 from bearerguard.core.policy import HMAC_KEY_BYTES, OKP_ALGORITHMS, RSA_ALGORITHMS
 
@@ -69,7 +69,7 @@ class Key:
 
     kid: str | None
     algorithms: frozenset[str]
-    thumbprint: str
+    thumbprint: str = field(repr=False)  # of a secret it would be something to guess against
     public_key: Any = field(repr=False, compare=False)
 
 
@@ -103,9 +103,10 @@ def parse_key_set(document: bytes) -> KeySet:
         KeySetError: not a JWK Set, more than 100 keys, or no usable key in it.
     """
     try:
-        members = read_json_object(document).get("keys")
+        content = read_foreign_json(document)
     except EncodingError as error:
         raise KeySetError(f"not a JWK Set: {error}") from None
+    members = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(members, list):
         raise KeySetError("not a JWK Set: no array 'keys'")
     if len(members) > MOST_KEYS:
@@ -142,8 +143,8 @@ def parse_key(jwk: object) -> Key:
         raise KeyRefusedError("private or symmetric")
     _check_purpose(jwk)
     kid = jwk.get("kid")
-    if not isinstance(kid, str | None):
-        raise KeyRefusedError("kid is not a string")
+    if not isinstance(kid, str | None) or not (kid or "").isprintable():
+        raise KeyRefusedError("kid is not a printable string")
     family = _family(jwk)
     alg = jwk.get("alg")
     if alg is not None and not (isinstance(alg, str) and alg in family):

@@ -70,13 +70,20 @@ def missing(needs: Iterable[Need], among: Iterable[Need]) -> tuple[Need, ...]:
 
 
 def public(view: View) -> View:
-    """Let anybody reach this view; credentials are not looked at."""
-    return mark(view, Mark(public=True))
+    """Let anybody reach this view, on every route that it serves; credentials are not looked at."""
+    return _open(view, Mark(public=True))
 
 
 def optional(view: View) -> View:
     """Let callers without credentials reach this view; bad credentials are still refused."""
-    return mark(view, Mark(optional=True))
+    return _open(view, Mark(optional=True))
+
+
+def _open(view: View, added: Mark) -> View:
+    if hasattr(view, "__func__"):
+        # Its mark would stand on the function, and open the method of every other object too.
+        raise ConfigurationError(f"{view!r} is a bound method; open it by its path or in its class")
+    return mark(view, added)
 
 
 def mark(view: View, added: Mark) -> View:

@@ -7,8 +7,6 @@ drop a part of it, so they raise.
 Source: RFC 6749 section 3.3 (scopes), RFC 9068 section 4 (authorization claims).
 """
 
-import functools
-import inspect
 import json
 import re
 from abc import ABC, abstractmethod
@@ -17,17 +15,11 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Union
 
 from bearerguard.core.access_token import AccessToken, find
+from bearerguard.core.own_checks import check_own, check_plain
 from bearerguard.errors import ConfigurationError, RejectedError
 
 # RFC 6749 section 3.3: what a scope may consist of, and so what can stand in a challenge.
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-# Calling one of these gives an object, which is true whatever the function would have said.
-OTHER_THAN_PLAIN = (
-    inspect.iscoroutinefunction,
-    inspect.isgeneratorfunction,
-    inspect.isasyncgenfunction,
-)
-
 Check = Callable[[AccessToken], bool]
 NeedLike = Union["Need", str, Check]
 
@@ -48,6 +40,12 @@ class Need(ABC):
 
     def __or__(self, other: NeedLike) -> "Need":
         return any_of(self, other)
+
+    def __rand__(self, other: NeedLike) -> "Need":
+        return all_of(other, self)
+
+    def __ror__(self, other: NeedLike) -> "Need":
+        return any_of(other, self)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a need has no truth value: write & for 'and', | for 'or'")
@@ -122,7 +120,7 @@ class AllOf(Need):
 
     def satisfied_by(self, token: AccessToken) -> bool:
         """Tell whether every part is satisfied."""
-        return all(part.satisfied_by(token) for part in self.parts)
+        return all(part.satisfied_by(token) is True for part in self.parts)
 
     def scopes(self) -> tuple[str, ...]:
         """Name the scopes of all parts."""
@@ -141,7 +139,7 @@ class AnyOf(Need):
 
     def satisfied_by(self, token: AccessToken) -> bool:
         """Tell whether one part is satisfied."""
-        return any(part.satisfied_by(token) for part in self.parts)
+        return any(part.satisfied_by(token) is True for part in self.parts)
 
     def scopes(self) -> tuple[str, ...]:
         """Name the scopes of all parts: whoever has them all passes."""
@@ -200,10 +198,12 @@ def any_of(*needs: NeedLike) -> Need:
 def need_of(value: NeedLike) -> Need:
     """Make a need of a scope's name, a need, or the application's own check."""
     if isinstance(value, Need):
+        check_plain(value.satisfied_by, value)
         return value
     if isinstance(value, str):
         return scope(value)
-    return _custom(value)
+    check_own(value)
+    return Custom(value)
 
 
 def needs_of(values: Iterable[NeedLike]) -> Need:
@@ -218,29 +218,9 @@ def check_need(need: Need, token: AccessToken) -> None:
     Source: RFC 6750 section 3.1, RFC 9068 section 4.
     Refuses: "scope_insufficient".
     """
-    if not need.satisfied_by(token):
+    if need.satisfied_by(token) is not True:
         found = sorted(token.scopes | token.roles)
         raise RejectedError("scope_insufficient", expected=str(need), found=found)
-
-
-def _custom(check: Check) -> Need:
-    if not callable(check):
-        raise ConfigurationError(f"{check!r} is not a scope, a need or a function of the token")
-    function: Any = check
-    while isinstance(function, functools.partial):
-        function = function.func
-    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004
-        if any(is_other(candidate) for is_other in OTHER_THAN_PLAIN):
-            raise ConfigurationError(f"{check!r} must be a plain function, not async, no generator")
-    try:
-        inspect.signature(check).bind(object())
-    except TypeError:
-        raise ConfigurationError(
-            f"{check!r} must take the token alone; on a view write @requires() with parentheses"
-        ) from None
-    except ValueError:  # some built-in callables do not tell their signature
-        pass
-    return Custom(check)
 
 
 def _canonical(value: Any) -> str:

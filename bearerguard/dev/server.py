@@ -4,8 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -53,18 +52,6 @@ class LocalServer:
         self._server.force_exit = True
         self._thread.join()
         self._listener.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def issuer_app(issuer: Issuer) -> Starlette:

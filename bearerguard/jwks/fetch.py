@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from bearerguard.core.urls import is_loopback
 from bearerguard.jwks.source import LoadError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class HttpFetcher:
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
         try:
             with (
-                self._client(timeout_s) as client,
+                self._client(url, timeout_s) as client,
                 client.stream("GET", url, headers=sent) as response,
             ):
                 body = _read(response, ends_at, max_bytes)
@@ -108,13 +109,17 @@ class HttpFetcher:
             # proxy that it has no module for.
             raise FetchError(f"{url}: {type(error).__name__} in the HTTP client") from None
 
-    def _client(self, timeout_s: float) -> "httpx.Client":
+    def _client(self, url: str, timeout_s: float) -> "httpx.Client":
         import httpx  # noqa: PLC0415
 
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         verify = True if self._tls is None else self._tls
+        # A proxy for the outside must not get to see, or to answer, what is meant for this machine.
+        direct = dict.fromkeys(("http://", "https://")) if is_loopback(url) else None
         with LOADING:  # its transport loads modules of its own
-            return httpx.Client(verify=verify, timeout=timeout, follow_redirects=False)
+            return httpx.Client(
+                verify=verify, timeout=timeout, follow_redirects=False, mounts=direct
+            )
 
 
 def _read(response: "httpx.Response", ends_at: float, max_bytes: int) -> bytes:

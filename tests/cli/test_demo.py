@@ -1,5 +1,6 @@
 """The demo command: a tour of real requests, judged by the command itself."""
 
+import importlib
 import json
 import socket
 import subprocess
@@ -164,3 +165,9 @@ def test_an_application_that_refuses_to_start_is_not_waited_for():
     with pytest.raises(OSError, match="did not start"):
         server.start()
     server.stop()
+
+
+def test_importing_the_main_module_runs_nothing():
+    sys.modules.pop("bearerguard.__main__", None)
+
+    assert importlib.import_module("bearerguard.__main__").main is cli.main

@@ -9,7 +9,14 @@ from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from bearerguard import ConfigurationError, Guard, UnavailableError
 from bearerguard.core.encoding import base64url_decode, base64url_encode
-from bearerguard.core.jwk import KeyRefusedError, KeySetError, parse_key, parse_key_set, thumbprint
+from bearerguard.core.jwk import (
+    KeyRefusedError,
+    KeySetError,
+    parse_key,
+    parse_key_set,
+    secret_key,
+    thumbprint,
+)
 from bearerguard.jwks.fetch import Fetched
 from bearerguard.testing import Issuer, SigningKey
 
@@ -497,3 +504,39 @@ def test_a_redirect_is_not_followed(clock, signing_key, location):
     with pytest.raises(UnavailableError, match="redirects are not followed"):
         issuer.guard().verify(issuer.token())
     assert location not in issuer.requests
+
+
+@pytest.mark.requirement("7517-5-1")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"kty":"X","kty":"Y"}',
+        '{"kty":"RSA","n":NaN}',
+        '{"kty":"RSA","x":1e999}',
+        '{"kty":"RSA","x":' + "9" * 5000 + "}",
+        '{"kty":"EC","kid":"\\ud800"}',
+        '{"kty":"EC","x":' + "[" * 40 + "]" * 40 + "}",
+    ],
+    ids=["repeated name", "NaN", "infinite", "long number", "half a character", "deep"],
+)
+def test_a_key_that_is_odd_json_does_not_spoil_the_set(odd):
+    """Design of the cache: one odd key never harms the others, in whatever way it is odd."""
+    good = json.dumps(dict(SigningKey.generate("ES256", kid="good").jwk))
+
+    keys = parse_key_set(f'\ufeff{{"keys":[{odd},{good}]}}'.encode())
+
+    assert [key.kid for key in keys.keys] == ["good"]
+    assert [refused.index for refused in keys.refused] == [0]
+
+
+@pytest.mark.parametrize("document", ['{"keys":[],"keys":[]}', "NaN", '{"keys":NaN}'])
+def test_a_set_that_is_odd_itself_is_refused(document):
+    with pytest.raises(KeySetError):
+        parse_key_set(document.encode())
+
+
+def test_the_thumbprint_of_a_secret_is_not_shown():
+    """A secret that somebody chose could be guessed against it."""
+    key = secret_key(b"x" * 32)
+
+    assert key.thumbprint not in repr(key)

@@ -8,6 +8,7 @@ import ssl
 import zlib
 from dataclasses import fields
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -390,10 +391,31 @@ def test_nothing_switches_the_check_of_certificates_off():
     names = " ".join(spec.name for spec in fields(Settings))
     assert not {"verify", "insecure", "tls", "ssl"} & set(names.replace("_", " ").split())
 
-    default = HttpFetcher()._client(5.0)
+    default = HttpFetcher()._client("https://issuer.example", 5.0)
     context = default._transport._pool._ssl_context
     default.close()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_direct"),
+    [
+        ("http://127.0.0.1:8080/jwks", True),
+        ("https://localhost/jwks", True),
+        ("https://issuer.example/jwks", False),
+    ],
+)
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch, url, is_direct):
+    """It would see plain http: that is allowed only because it does not leave the machine."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with HttpFetcher()._client(url, 5.0) as client:
+        transport = client._transport_for_url(httpx.URL(url))
+
+        assert (transport is client._transport) is is_direct
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
