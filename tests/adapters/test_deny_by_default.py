@@ -247,6 +247,7 @@ def test_below_a_mount_the_path_is_what_is_left_of_it(api):
         return
     assert api.call("GET", "/v1/healthz", root_path="/v1").status == 200
     assert api.call("GET", "/v1/healthz").status == 401
+    assert api.call("GET", "/healthz", root_path="/health").status == 200  # not below it
     for path, root in [
         ("/v1healthz", "/v1"),
         ("/v1//healthz", "/v1"),
@@ -256,7 +257,6 @@ def test_below_a_mount_the_path_is_what_is_left_of_it(api):
         ("/v1/v1/healthz", "/v1"),
     ]:
         assert api.call("GET", path, root_path=root).status == 401, (path, root)
-    assert {view for view, _ in api.ran} <= {"/*"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A WebSocket is authenticated at its handshake; an open one can be closed when its token expires."""
 
 import asyncio
+import gc
 
 import pytest
 from starlette.applications import Starlette
@@ -179,25 +180,24 @@ def test_an_optional_socket_may_be_anonymous(open_socket, guard, issuer):
 
 @pytest.fixture
 def stays_open(issuer, clock):
-    """A socket that echoes what it is sent and waits for more; its guard's time passes at once."""
+    """Guard a socket; ``passes`` seconds of its token's time go by right after the handshake."""
 
-    def made(app, *, is_due):
-        if is_due:
-            # The token is good at the handshake and has no time left right after it.
-            ticking = issuer.guard()
-            decide = ticking.aadmit
+    def made(app, *, passes):
+        guard = issuer.guard()
+        decide = guard.aadmit
 
-            async def aadmit(request, access):
-                token = await decide(request, access)
-                clock.tick(300 + 30)
-                return token
+        async def aadmit(request, access):
+            token = await decide(request, access)
+            clock.tick(passes)
+            return token
 
-            ticking.aadmit = aadmit
-        else:
-            ticking = issuer.guard()
-        return asgi.BearerAuthMiddleware(app, guard=ticking, close_at_expiry=True)
+        guard.aadmit = aadmit
+        return asgi.BearerAuthMiddleware(app, guard=guard, close_at_expiry=True)
 
     return made
+
+
+LIFETIME, LEEWAY = 300, 30
 
 
 def test_an_open_socket_is_closed_when_its_token_expires(stays_open, open_socket, issuer):
@@ -211,7 +211,7 @@ def test_an_open_socket_is_closed_when_its_token_expires(stays_open, open_socket
             await send({"type": "websocket.send", "text": "late"})
         ended.append(1)
 
-    sent = open_socket(stays_open(app, is_due=True), "/x", bearer(issuer.token()))
+    sent = open_socket(stays_open(app, passes=LIFETIME + LEEWAY), "/x", bearer(issuer.token()))
     assert sent == [
         {"type": ACCEPT},
         {"type": "websocket.close", "code": 1008, "reason": "token expired"},
@@ -220,8 +220,28 @@ def test_an_open_socket_is_closed_when_its_token_expires(stays_open, open_socket
 
 
 def test_a_socket_that_ends_before_its_token_is_left_alone(stays_open, open_socket, issuer):
-    sent = open_socket(stays_open(plain_app, is_due=False), "/x", bearer(issuer.token()))
+    sent = open_socket(stays_open(plain_app, passes=0), "/x", bearer(issuer.token()))
     assert sent == [{"type": ACCEPT}]
+
+
+def test_the_tolerance_for_clocks_holds_for_an_open_socket_too(stays_open, open_socket, issuer):
+    async def app(scope, receive, send):
+        for _ in range(100):
+            await asyncio.sleep(0)
+        await send({"type": ACCEPT})
+
+    guarded = stays_open(app, passes=LIFETIME + LEEWAY - 1)
+    assert open_socket(guarded, "/x", bearer(issuer.token())) == [{"type": ACCEPT}]
+
+
+def test_nothing_waits_for_the_expiry_of_a_socket_that_ended(stays_open, contract, issuer):
+    async def run():
+        field = bearer(issuer.token())
+        await contract.websocket(stays_open(plain_app, passes=0), "/x", field)
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1  # this one
 
 
 def test_an_exception_of_the_application_reaches_the_server(stays_open, open_socket, issuer):
@@ -229,12 +249,12 @@ def test_an_exception_of_the_application_reaches_the_server(stays_open, open_soc
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        open_socket(stays_open(app, is_due=False), "/x", bearer(issuer.token()))
+        open_socket(stays_open(app, passes=0), "/x", bearer(issuer.token()))
 
 
 def test_a_peer_that_was_faster_than_the_expiry_does_no_harm(stays_open, contract, issuer):
     """Closing what is closed already fails in the server, and nobody has to know."""
-    tried = []
+    tried, unheard = [], []
 
     async def app(scope, receive, send):
         for _ in range(100):
@@ -245,11 +265,13 @@ def test_a_peer_that_was_faster_than_the_expiry_does_no_harm(stays_open, contrac
         raise OSError("gone")
 
     async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
         scope = contract.http_scope("GET", "/x", [bearer(issuer.token())]) | {"type": "websocket"}
-        await stays_open(app, is_due=True)(scope, None, send)
+        await stays_open(app, passes=LIFETIME + LEEWAY)(scope, None, send)
 
     asyncio.run(run())
-    assert tried == ["websocket.close"]
+    gc.collect()  # where an exception that nobody retrieved is told
+    assert (tried, unheard) == (["websocket.close"], [])
 
 
 @pytest.mark.parametrize("kind", ["starlette", "asgi"])
