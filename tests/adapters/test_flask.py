@@ -434,8 +434,11 @@ def test_redirects_and_wrong_methods_are_for_those_who_may_know(serve, issuer, r
     assert api.call("POST", "/x/").status == 200
 
 
-def test_automatic_options_are_guarded_too_but_for_a_preflight(serve, issuer, run, runs):
-    api = serve(at_x(requires("read")(fresh(run))))
+@pytest.mark.requirement("FETCH-CORS-1")
+@pytest.mark.parametrize("kind", ["function", "bare function", "method view"])
+def test_automatic_options_are_guarded_too_but_for_a_preflight(serve, issuer, run, runs, kind):
+    """Flask itself answers it, so that no view could run."""
+    api = serve(at_x(ALL[kind](run, requires("read"))))
     assert api.call("OPTIONS", "/x").status == 401
     assert api.call("OPTIONS", "/x", token=issuer.token()).status == 403
     assert api.call("OPTIONS", "/x", token=issuer.token("read")).only("allow")

@@ -527,6 +527,24 @@ def test_a_router_alone_is_an_application_too(contract, guard, issuer):
     assert api.call("GET", "/read", token=issuer.token("read")).status == 200
 
 
+def test_a_router_with_its_own_middleware_is_an_application_too(contract, guard, issuer):
+    api = contract.Api("starlette")
+    guarded = Middleware(BearerAuthMiddleware, guard=guard)
+    api.app = Router(routes_of_sub_app(), middleware=[guarded])
+    assert [api.call("GET", path).status for path in ("/plain", "/open")] == [401, 200]
+    assert api.call("GET", "/read", token=issuer.token("read")).status == 200
+
+
+@pytest.mark.requirement("GEN-3")
+def test_a_view_below_a_mount_is_not_taken_for_one_of_that_path_above(contract, guard):
+    """Where a middleware hides the routes below, those of the whole application say nothing."""
+    layers = [Middleware(BearerAuthMiddleware, guard=guard), Middleware(HidingApp)]
+    below = Mount("/in", routes=[Route("/x", plain())], middleware=layers)
+    api = contract.Api("starlette")
+    api.app = Starlette(routes=[below, Route("/x", opened())])
+    assert api.call("GET", "/in/x").status == 401
+
+
 def test_files_need_a_token_unless_they_are_public(serve, issuer, tmp_path):
     (tmp_path / "a.txt").write_text("secret")
     files = StaticFiles(directory=tmp_path)
