@@ -56,6 +56,7 @@ def test_a_need_wins_over_public_and_optional(api, issuer, path):
     assert api.call("GET", path, token=issuer.token("read")).json["subject"] == "user-1"
 
 
+@pytest.mark.ml_dsa  # otherwise the start warns of that too
 def test_the_start_logs_where_a_need_wins(make, log):
     """Whoever wrote both should learn which one holds; with a server, at its start."""
     api = make()
@@ -93,6 +94,7 @@ def test_a_conflict_is_seen_through_the_variable_parts_of_a_path(
     assert [r.levelname for r in log() if "is called open" in r.getMessage()] == ["WARNING"]
 
 
+@pytest.mark.ml_dsa  # otherwise the start warns of that too
 def test_where_nothing_is_at_odds_nothing_is_logged(make, contract, log):
     routes = [
         contract.Route("/a", needs=("read",)),
