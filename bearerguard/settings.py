@@ -71,7 +71,7 @@ class Settings:
     jwks_stale_for: float = setting(
         3600.0, p.seconds(0, 7 * 86400), "how long keys serve after that while the issuer is down"
     )
-    jwks_timeout: float = setting(5.0, p.seconds(0.1, 60), "how long fetching the keys may take")
+    jwks_timeout: float = setting(5.0, p.seconds(1, 60), "how long fetching the keys may take")
     jwks_snapshot: str | None = later(None, "a file for the last good keys, for all workers")
     ca_file: str | None = setting(
         None, p.certificates, "the certificates to trust, not the client's own"

@@ -438,7 +438,7 @@ def test_an_issuer_that_drips_or_hangs_holds_up_no_request(serve, http_answer, i
         issuer=issuer.url,
         audience=issuer.audience,
         jwks_uri=server.url(),
-        jwks_timeout=0.2,
+        jwks_timeout=1,
         clock=issuer.clock,
     )
     outcome = []
