@@ -86,7 +86,9 @@ def check_issued_at(claims: Claims, policy: Policy, now: float) -> None:
             raise RejectedError("claim_missing", expected="iat")
         return
     if now < issued_at - policy.leeway_s:
-        raise RejectedError("issued_in_the_future", expected=f"iat up to {now}", found=issued_at)
+        raise RejectedError(
+            "issued_in_the_future", expected=f"iat up to {now:.0f}", found=issued_at
+        )
     if policy.max_age_s is not None and now >= issued_at + policy.max_age_s + policy.leeway_s:
         raise RejectedError("too_old", expected=f"{policy.max_age_s} s at most", found=issued_at)
 

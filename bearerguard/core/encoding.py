@@ -21,6 +21,9 @@ MAX_DEPTH = 32
 # longest integer seen in a claim. Longer ones only cost time: conversion is quadratic.
 MAX_DIGITS = 128
 
+# Stands in a document of others where it could be understood in two ways; no JSON value equals it.
+ODD = object()
+
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -80,8 +83,9 @@ def read_json(document: bytes) -> Any:
 def read_foreign_json(document: bytes) -> Any:
     """Parse a JSON text that others keep together, so that one odd part does not spoil the rest.
 
-    What :func:`read_json` refuses (a repeated name, NaN, an overlong number) becomes None here,
-    just where it stands; a byte order mark is passed over (RFC 8259 section 8.1 allows that).
+    What :func:`read_json` refuses (a repeated name, NaN, an overlong number) becomes :data:`ODD`
+    just where it stands, and is never taken for a value or for nothing; a byte order mark is passed
+    over (RFC 8259 section 8.1 allows that).
 
     Raises:
         EncodingError: not JSON in UTF-8 at all.
@@ -89,10 +93,10 @@ def read_foreign_json(document: bytes) -> Any:
     try:
         return json.loads(
             document.decode("utf-8-sig"),
-            object_pairs_hook=_or_none(_unique_names),
-            parse_constant=_or_none(_refuse_constant),
-            parse_float=_or_none(_finite),
-            parse_int=_or_none(_bounded_integer),
+            object_pairs_hook=_or_odd(_unique_names),
+            parse_constant=_or_odd(_refuse_constant),
+            parse_float=_or_odd(_finite),
+            parse_int=_or_odd(_bounded_integer),
         )
     except (ValueError, RecursionError):
         raise EncodingError("not JSON in UTF-8") from None
@@ -106,12 +110,12 @@ def read_json_object(document: bytes) -> dict[str, Any]:
     return value
 
 
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _or_odd(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def tolerant(text: Any) -> Any:
         try:
             return read(text)
         except EncodingError:
-            return None
+            return ODD
 
     return tolerant
 

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -22,6 +22,7 @@ from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorith
 from jwt.exceptions import InvalidKeyError
 
 from bearerguard.core.encoding import (
+    ODD,
     EncodingError,
     base64url_decode,
     base64url_encode,
@@ -34,6 +35,7 @@ MOST_KEYS = 100
 RSA_BITS = range(2048, 8192 + 1)
 # Enough for the longest member we accept, an ML-DSA-87 key of 2592 bytes.
 LONGEST_MEMBER = 4096
+LONGEST_SHOWN_KID = 200
 # OpenSSL itself stops at 64 bits for large moduli; every key in the field has 65537.
 RSA_EXPONENTS = range(3, 2**64)
 CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
@@ -121,8 +123,7 @@ def key_set_of(members: Sequence[Any]) -> KeySet:
         try:
             keys.append(parse_key(member))
         except KeyRefusedError as error:
-            kid = member.get("kid") if isinstance(member, dict) else None
-            refused.append(RefusedKey(index, kid if isinstance(kid, str) else None, str(error)))
+            refused.append(RefusedKey(index, _shown_kid(member), str(error)))
     if not keys:
         reasons = sorted({key.reason for key in refused})
         raise KeySetError(f"no usable key ({', '.join(reasons) or 'the set is empty'})")
@@ -139,6 +140,8 @@ def parse_key(jwk: object) -> Key:
     """
     if not isinstance(jwk, dict):
         raise KeyRefusedError("not an object")
+    if any(value is ODD for value in jwk.values()):
+        raise KeyRefusedError("a member that is not JSON, or has a repeated name")
     if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise KeyRefusedError("private or symmetric")
     _check_purpose(jwk)
@@ -178,6 +181,12 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     return base64url_encode(hashlib.sha256(canonical).digest()).decode()
 
 
+def _shown_kid(jwk: object) -> str | None:
+    """Give the kid of a refused key, where an operator can be shown it."""
+    kid = jwk.get("kid") if isinstance(jwk, dict) else None
+    return kid[:LONGEST_SHOWN_KID] if isinstance(kid, str) and kid.isprintable() else None
+
+
 def _check_purpose(jwk: dict[str, Any]) -> None:
     """RFC 7517 sections 4.2 and 4.3: a key for something else does not verify signatures."""
     if jwk.get("use", "sig") != "sig":
@@ -213,7 +222,8 @@ def _public_key(jwk: dict[str, Any]) -> Any:
     try:
         match jwk["kty"]:
             case "RSA":
-                return _strong(RSAAlgorithm.from_jwk(jwk))
+                # Private members were refused before, so that what comes out is a public key.
+                return _strong(cast("RSAPublicKey", RSAAlgorithm.from_jwk(jwk)))
             case "EC":
                 return ECAlgorithm.from_jwk(jwk)
             case "OKP":
@@ -228,9 +238,8 @@ def _public_key(jwk: dict[str, Any]) -> Any:
         raise KeyRefusedError("broken key material") from None
 
 
-def _strong(key: Any) -> RSAPublicKey:
+def _strong(key: RSAPublicKey) -> RSAPublicKey:
     """RFC 7518 section 3.3: 2048 bits or more; and not so many that a forgery gets expensive."""
-    assert isinstance(key, RSAPublicKey)  # noqa: S101  private members were refused before
     numbers = key.public_numbers()
     if key.key_size not in RSA_BITS:
         raise KeyRefusedError(f"RSA key of {key.key_size} bits")

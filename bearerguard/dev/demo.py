@@ -1,8 +1,8 @@
 """A guarded API beside a local issuer, and a tour that shows what its callers see."""
 
-import importlib.util
 import logging
 import os
+import runpy
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -171,8 +171,4 @@ Ctrl+C ends it."""
 
 
 def _load_app() -> Any:
-    spec = importlib.util.spec_from_file_location("bearerguard_demo_app", APP_FILE)
-    assert spec is not None and spec.loader is not None  # noqa: PT018, S101  the file is ours
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.app
+    return runpy.run_path(str(APP_FILE))["app"]

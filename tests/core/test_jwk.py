@@ -506,6 +506,13 @@ def test_a_redirect_is_not_followed(clock, signing_key, location):
     assert location not in issuer.requests
 
 
+def good_but(member):
+    """A key that is usable but for one member, which must not be taken for an absent one."""
+    jwk = SigningKey.generate("ES256").jwk
+    good = json.dumps({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+    return f"{good[:-1]},{member}}}"
+
+
 @pytest.mark.requirement("7517-5-1")
 @pytest.mark.parametrize(
     "odd",
@@ -515,9 +522,22 @@ def test_a_redirect_is_not_followed(clock, signing_key, location):
         '{"kty":"RSA","x":1e999}',
         '{"kty":"RSA","x":' + "9" * 5000 + "}",
         '{"kty":"EC","kid":"\\ud800"}',
+        good_but('"alg":NaN'),
+        good_but('"kid":1e999'),
+        good_but('"use":{"a":1,"a":2}'),
         '{"kty":"EC","x":' + "[" * 40 + "]" * 40 + "}",
     ],
-    ids=["repeated name", "NaN", "infinite", "long number", "half a character", "deep"],
+    ids=[
+        "repeated name",
+        "NaN",
+        "infinite",
+        "long number",
+        "half a character",
+        "alg that narrows nothing",
+        "kid",
+        "use",
+        "deep",
+    ],
 )
 def test_a_key_that_is_odd_json_does_not_spoil_the_set(odd):
     """Design of the cache: one odd key never harms the others, in whatever way it is odd."""
@@ -540,3 +560,14 @@ def test_the_thumbprint_of_a_secret_is_not_shown():
     key = secret_key(b"x" * 32)
 
     assert key.thumbprint not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("kid", "shown"), [("odd", "odd"), ("k" * 5000, "k" * 200), ("a\nb", None), ("\ud800", None)]
+)
+def test_the_kid_of_a_refused_key_is_shown_as_far_as_it_can_be(kid, shown):
+    good = dict(SigningKey.generate("ES256").jwk)
+
+    keys = parse_key_set(json.dumps({"keys": [{"kty": "X", "kid": kid}, good]}).encode())
+
+    assert [refused.kid for refused in keys.refused] == [shown]
