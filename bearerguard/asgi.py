@@ -71,7 +71,6 @@ class BearerAuthMiddleware:
 
     def _build(self, **arguments: Any) -> None:
         self._problem: ConfigurationError | None = None
-        self._is_started = False
         try:
             self.gate = Gate(**arguments)
         except ConfigurationError as problem:
@@ -79,7 +78,7 @@ class BearerAuthMiddleware:
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._problem is None:
-            self._look_at_application(scope)
+            self.on_start(scope)
             await self.app(scope, receive, send)
         else:
             await receive()
@@ -89,7 +88,8 @@ class BearerAuthMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._problem is not None:
             raise self._problem
-        self._look_at_application(scope)
+        if not self.gate.has_looked:  # a server without the lifespan protocol
+            self.on_start(scope)
         request = view_of(scope)
         mark = self.mark_for(scope, request)
         access = self.gate.access(request, mark)
@@ -105,14 +105,10 @@ class BearerAuthMiddleware:
         else:
             await self.app(scope, receive, send)
 
-    def _look_at_application(self, scope: Scope) -> None:
-        """Look once, when the server starts or, where it does not tell, at the first request."""
-        if not self._is_started:
-            self._is_started = True
-            self.on_start(scope)
-
     def on_start(self, scope: Scope) -> None:
-        """Say what is odd about the application; here nobody knows anything of it."""
+        """Look at the application once; here nobody knows anything of its views."""
+        _ = scope
+        self.gate.log_conflicts(())
 
     def mark_for(self, scope: Scope, request: RequestView) -> Mark:
         """Tell what the view says that will handle the request; here nobody knows views."""

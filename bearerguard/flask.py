@@ -66,8 +66,6 @@ __all__ = [
 ]
 
 EXTENSION = "bearerguard"
-# There until the first request, when all routes are known.
-UNSTARTED = "bearerguard.unstarted"
 # Where the extension leaves word for the wrappers of the views, in the request's environ.
 PASSED = "bearerguard.passed"
 UNGUARDED = (
@@ -111,7 +109,6 @@ class BearerGuard:
         if EXTENSION in app.extensions:
             raise ConfigurationError("a BearerGuard guards this application already")
         app.extensions[EXTENSION] = gate
-        app.extensions[UNSTARTED] = True
         # Before whatever else wants to look at the request, its body above all.
         app.before_request_funcs.setdefault(None, []).insert(0, _admit)
 
@@ -154,7 +151,7 @@ def _admit() -> flask.Response | None:
     """Decide before the view is run; a response ends the request."""
     app = flask.current_app
     gate: Gate = app.extensions[EXTENSION]
-    if app.extensions.pop(UNSTARTED, False):
+    if not gate.has_looked:  # at the first request, when all routes are known
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
     # Not in flask.g, which a request that is made within another one shares with it.

@@ -38,6 +38,7 @@ class Gate:
         rules: Mapping[str, Any] | None = None,
         app_config: Source | None = None,
     ) -> None:
+        self.has_looked = False
         problems: list[str] = []
         public: Sequence[str] = ()
         try:
@@ -66,7 +67,9 @@ class Gate:
         """Say at the start what may surprise.
 
         That is a need that wins over something that looks open, and an open view on several paths.
+        ``has_looked`` tells that it was done, because some servers have no start to do it at.
         """
+        self.has_looked = True
         open_at: dict[int, list[str]] = {}
         for path, endpoint in routes:
             is_open_path = self.table.opens(path)

@@ -78,7 +78,7 @@ IMPURE_CALLS = {"open", "eval", "exec", "__import__", "input", "print"}
 # Only signature checks make the one, and only the reading of a verified token the other.
 BUILT_ONLY_IN = {"VerifiedToken": "core/signature", "AccessToken": "core/access_token"}
 
-LONGEST_MODULE = 260
+LONGEST_MODULE = 250
 LONGEST_FUNCTION = 40
 
 
