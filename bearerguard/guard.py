@@ -24,7 +24,8 @@ from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
-from bearerguard.jwks.source import Keys, KeySource, StaticKeys
+from bearerguard.jwks.keys import Keys, StaticKeys
+from bearerguard.jwks.source import KeySource
 from bearerguard.log import log_refusal, log_start, logger
 from bearerguard.settings import Settings, Source, from_arguments, from_environment
 

@@ -111,7 +111,7 @@ class KeyCache:
         self.budget.succeeded()
         self.error = None
         self._missing.clear()
-        lifetime = self._ttl(max_age_s) * (1 - JITTER_SHARE * self.jitter())
+        lifetime = time_to_live(self.ttl_s, max_age_s) * (1 - JITTER_SHARE * self.jitter())
         self.snapshot = Snapshot(
             keys=keys,
             sequence=sequence,
@@ -226,16 +226,18 @@ class KeyCache:
         self.flight = None
         return True
 
-    def _ttl(self, max_age_s: float | None) -> float:
-        if self.ttl_s is not None:
-            return self.ttl_s
-        if max_age_s is None:
-            return DEFAULT_TTL_S
-        return min(LONGEST_TTL_S, max(SHORTEST_TTL_S, max_age_s))
-
     def _generation_of(self, keys: KeySet) -> int:
         """Count up when what can be verified changes, so that derived caches forget."""
         if self.snapshot is None:
             return 1
         unchanged = set(keys.keys) == set(self.snapshot.keys.keys)
         return self.snapshot.generation + (0 if unchanged else 1)
+
+
+def time_to_live(ttl_s: float | None, max_age_s: float | None) -> float:
+    """Give the seconds for which a set is fresh: as configured, else as the issuer says."""
+    if ttl_s is not None:
+        return ttl_s
+    if max_age_s is None:
+        return DEFAULT_TTL_S
+    return min(LONGEST_TTL_S, max(SHORTEST_TTL_S, max_age_s))

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bearerguard.core.encoding import EncodingError, read_json_object
-from bearerguard.core.jwk import KeySet, KeySetError, parse_key_set
+from bearerguard.core.jwk import KeySetError, parse_key_set
 from bearerguard.core.urls import problem_of_jwks_uri, same_origin, well_known_urls
 from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError
-from bearerguard.jwks.source import LoadedKeys
+from bearerguard.jwks.keys import LoadedKeys
 
 OK = 200
 NOT_MODIFIED = 304
@@ -38,9 +38,8 @@ ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,512}"')
 class LastAnswer:
     """What the issuer may call unchanged (RFC 9110 section 13.1.2)."""
 
-    url: str
     etag: str
-    keys: KeySet
+    loaded: LoadedKeys
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,9 @@ class IssuerKeys:
     _begun: int = 0
     _learnt: Learnt = Learnt()
 
-    def __call__(self) -> LoadedKeys:
+    def __call__(self, *, anew: bool = False) -> LoadedKeys:
         """Load the keys; raises LoadError saying what went wrong, for the operator."""
+        _ = anew  # nothing else comes from here
         self._begun += 1
         this_one = self._begun
         after = replace(self._learnt, jwks_uri="")  # if it fails: perhaps the keys have moved
@@ -92,19 +92,22 @@ class IssuerKeys:
             found = self._jwks_uri_in_metadata(ends_at)
             learnt = replace(before, jwks_uri=found, discovered_at=now)
         url = self.jwks_uri or learnt.jwks_uri
-        last = learnt.answer if learnt.answer is not None and learnt.answer.url == url else None
+        last = learnt.answer
+        if last is not None and last.loaded.url != url:
+            last = None
         answer = self._get(url, ends_at, {"If-None-Match": last.etag} if last is not None else {})
         if answer.status == NOT_MODIFIED and last is not None:
-            return LoadedKeys(last.keys, answer.max_age_s()), learnt
+            return replace(last.loaded, max_age_s=answer.max_age_s()), learnt
         if answer.status != OK:
             raise _unusable(url, answer)
         try:
             keys = parse_key_set(answer.body)
         except KeySetError as error:
             raise FetchError(f"{url}: {error}") from None
+        loaded = LoadedKeys(keys, answer.max_age_s(), answer.body, url)
         etag = answer.headers.get("etag", "")
-        last = LastAnswer(url, etag, keys) if ETAG.fullmatch(etag) else None
-        return LoadedKeys(keys, answer.max_age_s()), replace(learnt, answer=last)
+        last = LastAnswer(etag, loaded) if ETAG.fullmatch(etag) else None
+        return loaded, replace(learnt, answer=last)
 
     def _jwks_uri_in_metadata(self, ends_at: float) -> str:
         tried = []

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from bearerguard.core.urls import is_loopback
-from bearerguard.jwks.source import LoadError
+from bearerguard.jwks.keys import LoadError
 
 if TYPE_CHECKING:
     import httpx

@@ -14,72 +14,14 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.keys import Load, LoadError
 from bearerguard.jwks.states import Decision, Fetch, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
-
-
-@dataclass(frozen=True)
-class LoadedKeys:
-    """What a fetch brought, and for how many seconds the issuer says that it may be kept."""
-
-    keys: KeySet
-    max_age_s: float | None
-
-
-class LoadError(Exception):
-    """The keys could not be fetched; the message is for the operator."""
-
-
-class Keys(Protocol):
-    """Where a guard gets the keys for a token."""
-
-    def keys(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys for a key id, waiting for a fetch where one is needed.
-
-        Raises:
-            RejectedError: "key_unknown".
-            UnavailableError: no keys to decide with.
-            RuntimeError: waiting would stop the event loop that this thread runs.
-        """
-        ...
-
-    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
-        """Do the same from a task; never raises RuntimeError."""
-        ...
-
-    def present(self, kid: str | None) -> tuple[Key, ...]:
-        """Do the same with the keys that are there, without any fetch."""
-        ...
-
-    def status(self) -> dict[str, Any]:
-        """Describe the keys for an operator."""
-        ...
-
-
-@dataclass(frozen=True)
-class StaticKeys:
-    """Keys that are configured and never fetched. Their key ids do not matter."""
-
-    key_set: KeySet
-
-    def keys(self, _kid: str | None) -> tuple[Key, ...]:
-        """Give every key; the algorithm decides which fit."""
-        return self.key_set.keys
-
-    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
-        """Give every key."""
-        return self.keys(kid)
-
-    present = keys
-
-    def status(self) -> dict[str, Any]:
-        """Describe the keys."""
-        return {"state": "static", "key_ids": [key.kid for key in self.key_set.keys]}
 
 
 @dataclass(frozen=True)
@@ -99,7 +41,7 @@ class KeySource:
 
     def __init__(
         self,
-        load: Callable[[], LoadedKeys],
+        load: Load,
         cache: KeyCache,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -203,7 +145,7 @@ class KeySource:
 
     def _fetch(self, sequence: int, landed: Future[None]) -> None:
         try:
-            loaded = self._load()
+            loaded = self._load(anew=False)
         except BaseException as error:  # noqa: BLE001  whatever it was, those who wait must hear of it
             detail = str(error) if isinstance(error, LoadError) else type(error).__name__
             with self._lock:

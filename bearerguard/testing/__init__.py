@@ -16,7 +16,7 @@ from unittest.mock import patch
 from bearerguard import guard as guards
 from bearerguard.dev.issuer import Issuer, SigningKey
 from bearerguard.jwks.fetch import Fetcher
-from bearerguard.jwks.source import Keys
+from bearerguard.jwks.keys import Keys
 from bearerguard.settings import Settings
 from bearerguard.testing.broken import BAD_TOKENS, bad_tokens
 

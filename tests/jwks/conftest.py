@@ -14,7 +14,8 @@ import pytest
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.fetch import Fetched
-from bearerguard.jwks.source import KeySource, LoadedKeys
+from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.source import KeySource
 
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 20.0
@@ -63,7 +64,7 @@ class Loader:
     def release(self) -> None:
         self._gate.set()
 
-    def __call__(self) -> LoadedKeys:
+    def __call__(self, *, anew: bool = False) -> LoadedKeys:
         self.calls += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bearerguard import Guard, RejectedError, UnavailableError
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetched, FetchError
-from bearerguard.jwks.source import LoadError
+from bearerguard.jwks.keys import LoadError
 from bearerguard.testing import Issuer, SigningKey
 
 ISS = "https://as.example"

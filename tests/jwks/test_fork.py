@@ -41,11 +41,12 @@ def test_a_child_forked_in_the_middle_of_a_fetch_fetches_for_itself():
     result = run("""
         from bearerguard.core.jwk import Key, KeySet
         from bearerguard.jwks.cache import KeyCache
-        from bearerguard.jwks.source import KeySource, LoadedKeys
+        from bearerguard.jwks.keys import LoadedKeys
+        from bearerguard.jwks.source import KeySource
 
         parent, go, loading = os.getpid(), threading.Event(), threading.Event()
 
-        def load():
+        def load(*, anew=False):
             loading.set()
             if os.getpid() == parent:
                 go.wait(60)

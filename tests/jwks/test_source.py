@@ -8,10 +8,10 @@ import time
 import pytest
 import trio
 
-from bearerguard.core.jwk import secret_key
+from bearerguard.core.jwk import KeySet, secret_key
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks import source as source_module
-from bearerguard.jwks.source import KeySet, LoadError, StaticKeys
+from bearerguard.jwks.keys import LoadError, StaticKeys
 
 PATIENCE_S = 20.0
 

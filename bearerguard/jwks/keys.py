@@ -1,0 +1,88 @@
+"""What a source of keys is: for a guard, which asks it, and for what loads the keys.
+
+The names that the modules beside this one share; :mod:`bearerguard.jwks.source` is the real thing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bearerguard.core.jwk import Key, KeySet
+
+
+@dataclass(frozen=True)
+class LoadedKeys:
+    """What a fetch brought, and for how many seconds the issuer says that it may be kept.
+
+    ``document`` is the JWK Set as it came from ``url``. ``age_s`` is how long ago that was, where
+    another process of this host fetched it (``is_shared``).
+    """
+
+    keys: KeySet
+    max_age_s: float | None
+    document: bytes = field(default=b"", repr=False)
+    url: str = ""
+    age_s: float = 0.0
+    is_shared: bool = False
+
+
+class LoadError(Exception):
+    """The keys could not be fetched; the message is for the operator."""
+
+
+class Load(Protocol):
+    """Loads the keys of one issuer."""
+
+    def __call__(self, *, anew: bool = False) -> LoadedKeys:
+        """Load the keys; with ``anew`` not those that another process fetched before.
+
+        Raises:
+            LoadError: saying what went wrong, for the operator.
+        """
+        ...
+
+
+class Keys(Protocol):
+    """Where a guard gets the keys for a token."""
+
+    def keys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys for a key id, waiting for a fetch where one is needed.
+
+        Raises:
+            RejectedError: "key_unknown".
+            UnavailableError: no keys to decide with.
+            RuntimeError: waiting would stop the event loop that this thread runs.
+        """
+        ...
+
+    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+        """Do the same from a task; never raises RuntimeError."""
+        ...
+
+    def present(self, kid: str | None) -> tuple[Key, ...]:
+        """Do the same with the keys that are there, without any fetch."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys for an operator."""
+        ...
+
+
+@dataclass(frozen=True)
+class StaticKeys:
+    """Keys that are configured and never fetched. Their key ids do not matter."""
+
+    key_set: KeySet
+
+    def keys(self, _kid: str | None) -> tuple[Key, ...]:
+        """Give every key; the algorithm decides which fit."""
+        return self.key_set.keys
+
+    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+        """Give every key."""
+        return self.keys(kid)
+
+    present = keys
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys."""
+        return {"state": "static", "key_ids": [key.kid for key in self.key_set.keys]}
