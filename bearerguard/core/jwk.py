@@ -11,7 +11,7 @@ Certificates in ``x5c`` and ``x5u`` are not relied upon, and so not read.
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -90,10 +90,12 @@ class KeySet:
 
     keys: tuple[Key, ...]
     refused: tuple[RefusedKey, ...] = ()
+    ids_matter: bool = True  # not where keys can have no ids: they fit whatever a token names
 
     def candidates(self, kid: str | None) -> tuple[Key, ...]:
         """Give the keys with this kid, or all where the token names none (RFC 7515 4.1.4)."""
-        return self.keys if kid is None else tuple(key for key in self.keys if key.kid == kid)
+        is_any = kid is None or not self.ids_matter
+        return self.keys if is_any else tuple(key for key in self.keys if key.kid == kid)
 
 
 def parse_key_set(document: bytes) -> KeySet:
@@ -113,15 +115,15 @@ def parse_key_set(document: bytes) -> KeySet:
         raise KeySetError("not a JWK Set: no array 'keys'")
     if len(members) > MOST_KEYS:
         raise KeySetError(f"more than {MOST_KEYS} keys")
-    return key_set_of(members)
+    return key_set_of(members, parse_key)
 
 
-def key_set_of(members: Sequence[Any]) -> KeySet:
-    """Sort JWKs into usable and refused ones; raises KeySetError when none can be used."""
+def key_set_of(members: Sequence[Any], read: Callable[[Any], Key]) -> KeySet:
+    """Sort keys into usable and refused ones; raises KeySetError when ``read`` accepts none."""
     keys, refused = [], []
     for index, member in enumerate(members):
         try:
-            keys.append(parse_key(member))
+            keys.append(read(member))
         except KeyRefusedError as error:
             refused.append(RefusedKey(index, _shown_kid(member), str(error)))
     if not keys:
