@@ -20,7 +20,16 @@ MODULES = {
 # From the bottom up. A module may import its own layer and those before it, and no later one.
 LAYERS = (
     ("errors", "core/*"),
-    ("sources", "consistency", "parsers", "settings", "jwks/budget", "jwks/states", "jwks/cache"),
+    (
+        "sources",
+        "trusted_files",
+        "consistency",
+        "parsers",
+        "settings",
+        "jwks/budget",
+        "jwks/states",
+        "jwks/cache",
+    ),
     ("jwks/*",),
     ("log", "guard"),
     ("gate",),
@@ -36,8 +45,8 @@ ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "flask")
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
-    "jwt": ("core/jwk", "core/signature", "dev/issuer"),
-    "cryptography": ("core/jwk", "core/signature", "dev/issuer"),
+    "jwt": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
+    "cryptography": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
     "httpx": ("jwks/fetch", "dev/*"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "dev/*"),
