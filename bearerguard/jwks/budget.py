@@ -10,6 +10,7 @@ BURST = 2
 INTERVAL_S = 10.0
 SHORTEST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 60.0
+LONGEST_WISH_S = 300.0
 
 
 @dataclass
@@ -38,20 +39,23 @@ class FetchBudget:
         self.attempts_left = self._left(now) - 1
         self.counted_at = now
 
-    def succeeded(self) -> None:
-        """End the back-off."""
+    def succeeded(self, cost: int = 1) -> None:
+        """End the back-off. An attempt that cost the issuer nothing is given back."""
+        self.attempts_left += 1 - cost
         self.failures = 0
         self.blocked_until = 0.0
 
-    def failed(self, now: float, jitter: float) -> None:
+    def failed(self, now: float, jitter: float, retry_after_s: float = 0.0) -> None:
         """Back off: 1 s at least, up to twice as long with each failure, 60 s at most.
 
         ``jitter`` is a random number from 0 to 1, so that the workers of a fleet spread out.
+        ``retry_after_s`` is the issuer's own wish (RFC 9110 section 10.2.3); five minutes of it
+        count, because nobody would see the end of an outage that a proxy gave a day.
         """
         self.failures += 1
         longest = min(LONGEST_BACK_OFF_S, 2.0 ** min(self.failures, 6))
         delay = SHORTEST_BACK_OFF_S + jitter * (longest - SHORTEST_BACK_OFF_S)
-        self.blocked_until = now + delay
+        self.blocked_until = now + max(delay, min(retry_after_s, LONGEST_WISH_S))
 
     def _left(self, now: float) -> float:
         return min(BURST, self.attempts_left + (now - self.counted_at) / INTERVAL_S)

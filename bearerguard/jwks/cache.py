@@ -1,32 +1,50 @@
 """The key cache of one issuer, as a state machine. Pure: no clock, no lock, no thread.
 
-    COLD         no keys yet, or none that may still be used
+    COLD         no keys yet
     FRESH        keys within their time to live
-    REFRESH_DUE  the last fifth of it: keys serve, and a refresh runs behind the requests
-    STALE_OK     past it, and the issuer could not be reached: keys serve for a bounded time
+    REFRESH_DUE  the last fifth of it
+    STALE_OK     past it: keys that serve while the issuer cannot be reached
     EXPIRED      past all that
 
-:meth:`KeyCache.lookup` answers a question about a key id with what to do; whoever drives the
-machine does it and reports :meth:`KeyCache.fetched` or :meth:`KeyCache.failed`. What holds,
-whatever key ids arrive at whatever times:
+How the states follow one another is a table, :data:`bearerguard.jwks.states.TRANSITIONS`: a new set
+makes every state FRESH, time does the rest, and nothing else leads anywhere. What a request for a
+key gets is this table:
 
-* one fetch at a time, and never more than the budget allows;
-* a request waits once, for one fetch, and never longer than that fetch may take;
+    state        a key fits                                   no key fits
+    COLD         (there is none)                              the next set, or 503
+    FRESH        the key                                      the next set, else 401 or 503
+    REFRESH_DUE  the key; a fetch begins behind the request   the next set, else 401 or 503
+    STALE_OK     the next set; the key where that fails       the next set, else 401 or 503
+    EXPIRED      the next set, or 503                         the next set, or 503
+
+"The next set" is one fetch for which a request waits: the one under way, or a new one where the
+budget allows it. A key is unknown (401) when a set says so that is new enough: fetched for this
+request, or ten seconds ago at most for another one with this key id, or as new as the budget
+allows. When the fetch failed it is 503, because then nobody knows.
+
+:meth:`KeyCache.lookup` says what to do; the driver does it and reports :meth:`KeyCache.fetched` or
+:meth:`KeyCache.failed`. What holds, whatever key ids arrive at whatever times:
+
+* one fetch at a time, and never more than the budget beside the machine allows;
+* a request waits for one fetch, and never longer than that may take (for a second one only where
+  the first was answered by a neighbour's set, which may be older than the request);
 * nothing that a token says removes, ages or delays a key that is there;
 * stale keys serve while the issuer is down, for a bounded time, and without waiting;
 * only the newest fetch may replace the set, and only by a set with a usable key in it.
 
-Two clocks instead of one (refresh after, usable until) is the choice that could have gone
-otherwise: it costs a second bound to explain, and buys that neither an outage nor a removed key
-lives longer than the operator said.
+Two clocks (refresh after, usable until) cost a second bound to explain, and buy that neither an
+outage nor a removed key lives longer than the operator said.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.jwk import Key
+from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks.budget import INTERVAL_S, LONGEST_BACK_OFF_S, FetchBudget
+from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.lifetime import JITTER_SHARE, generation_after, time_to_live, times_of
+from bearerguard.jwks.missing import MISSING_FOR_S, MissingIds
 from bearerguard.jwks.states import (
     Decision,
     Fetch,
@@ -39,15 +57,6 @@ from bearerguard.jwks.states import (
     Wait,
 )
 
-DEFAULT_TTL_S = 300.0
-SHORTEST_TTL_S = 60.0
-LONGEST_TTL_S = 3600.0
-# From this share of the time to live on, a request starts a refresh behind itself.
-REFRESH_SHARE = 0.8
-# Jitter shortens the time to live by up to this share, so that workers do not ask all at once.
-JITTER_SHARE = 0.1
-MISSING_FOR_S = 10.0
-MOST_MISSING = 1000
 MOST_ABANDONED = 2
 
 
@@ -55,14 +64,15 @@ MOST_ABANDONED = 2
 class KeyCache:
     """The machine. ``ttl_s`` None means: from Cache-Control, within bounds. Times are seconds.
 
-    ``deadline_s`` is how long a fetch may take, ``jitter`` gives random numbers from 0 to 1, and
-    ``begun`` counts the fetches that were begun.
+    ``deadline_s`` is how long a fetch may take, ``jitter`` gives random numbers from 0 to 1,
+    ``begun`` counts the fetches, and ``news`` is what happened since the driver last took it away.
     """
 
     ttl_s: float | None
     stale_for_s: float
     deadline_s: float
     jitter: Callable[[], float]
+    issuer: str = ""
     budget: FetchBudget = field(default_factory=FetchBudget)
     snapshot: Snapshot | None = None
     flight: Flight | None = None
@@ -70,7 +80,9 @@ class KeyCache:
     failed_at: float = 0.0
     abandoned: set[int] = field(default_factory=set)
     begun: int = 0
-    _missing: set[bytes] = field(default_factory=set)
+    news: list[Event] = field(default_factory=list)
+    _missing: MissingIds = field(default_factory=MissingIds)
+    _noted: State = State.COLD
 
     def fresh(self, kid: str | None, now: float) -> tuple[Key, ...]:
         """Give the keys that fit where nothing else has to happen; safe without a lock."""
@@ -79,112 +91,94 @@ class KeyCache:
             return ()
         return snapshot.keys.candidates(kid)
 
-    def lookup(self, kid: str | None, now: float, *, waited_for: int = 0) -> Decision:
+    def lookup(
+        self, kid: str | None, now: float, *, tried: tuple[Key, ...] = (), waited_for: int = 0
+    ) -> Decision:
         """Say what to do for a token with this key id.
 
-        ``waited_for`` is the sequence number of the fetch that this request has waited for, where
-        there is one: then the answer is neither Fetch nor Wait.
+        ``tried`` are keys that turned out not to be the one, ``waited_for`` is the sequence number
+        of the fetch that this request has waited for.
         """
         self._give_up_overdue(now)
-        snapshot = self.snapshot
-        if snapshot is None or now >= snapshot.stale_until:
-            return self._without_keys(now, waited_for)
-        keys = snapshot.keys.candidates(kid)
+        snapshot, state = self.snapshot, self.state(now)
+        if snapshot is None or state is State.EXPIRED:
+            return (None if waited_for else self._ask(now)) or self._unreachable(now)
+        keys = tuple(key for key in snapshot.keys.candidates(kid) if key not in tried)
         if not keys:
             return self._with_unknown_key(kid or "", now, waited_for, snapshot)
-        return self._with_keys(keys, now, waited_for, snapshot)
+        if state is State.STALE_OK and not waited_for and not self._is_down(now, snapshot):
+            # With an empty budget no refresh can come; a good key is not delayed for that.
+            return self._ask(now) or Use(keys)
+        is_due = state is not State.FRESH
+        return Use(keys, refresh=is_due and self.flight is None and self._may_fetch(now))
 
     def begin(self, now: float) -> int:
         """Note that a fetch begins, and give its sequence number."""
         self.budget.spend(now)
         self.begun += 1
-        self.flight = Flight(self.begun, now + self.deadline_s)
+        self.flight = Flight(self.begun, now, now + self.deadline_s)
+        self.news.append(FetchStarted(self.issuer, self.begun))
         return self.begun
 
-    def fetched(self, sequence: int, keys: KeySet, max_age_s: float | None, now: float) -> None:
+    def fetched(self, sequence: int, loaded: LoadedKeys, now: float) -> None:
         """Take a set over, unless a newer fetch has begun since."""
-        if not keys.keys:
+        if not loaded.keys.keys:
             self.failed(sequence, "no usable key", now)
             return
-        if not self._lands(sequence, now):
+        if not self._lands(sequence, now, is_shared=loaded.is_shared):
             return
-        self.budget.succeeded()
+        self.budget.succeeded(cost=0 if loaded.is_shared else 1)
         self.error = None
         self._missing.clear()
-        lifetime = time_to_live(self.ttl_s, max_age_s) * (1 - JITTER_SHARE * self.jitter())
-        self.snapshot = Snapshot(
-            keys=keys,
-            sequence=sequence,
-            generation=self._generation_of(keys),
-            fetched_at=now,
-            refresh_at=now + lifetime * REFRESH_SHARE,
-            fresh_until=now + lifetime,
-            stale_until=now + lifetime + self.stale_for_s,
-        )
+        self._take(sequence, loaded, now)
 
-    def failed(self, sequence: int, detail: str, now: float) -> None:
-        """Note that a fetch failed, unless it had been given up before."""
-        if self._lands(sequence, now):
-            self._note_failure(detail, now)
+    def restore(self, loaded: LoadedKeys, now: float) -> None:
+        """Begin with a set from before this process began."""
+        self._take(0, loaded, now)
+
+    def failed(
+        self, sequence: int, detail: str, now: float, retry_after_s: float | None = None
+    ) -> None:
+        """Note that a fetch failed, unless it had been given up before.
+
+        ``retry_after_s`` is for how long the issuer asks to be left alone, where it does.
+        """
+        if self._lands(sequence, now, error=detail):
+            self._note_failure(detail, now, retry_after_s or 0.0)
 
     def forget_flight(self) -> None:
         """Forget the fetches of another process: after a fork their threads do not exist here."""
         self.flight = None
         self.abandoned.clear()
+        self.news.clear()
 
     def state(self, now: float) -> State:
-        """Tell where the cache stands."""
-        snapshot = self.snapshot
-        if snapshot is None:
-            return State.COLD
-        if now < snapshot.refresh_at:
-            return State.FRESH
-        if now < snapshot.fresh_until:
-            return State.REFRESH_DUE
-        return State.STALE_OK if now < snapshot.stale_until else State.EXPIRED
-
-    def _without_keys(self, now: float, waited_for: int) -> Decision:
-        if waited_for:
-            return self._unreachable(now)
-        return self._ask(now) or self._unreachable(now)
-
-    def _with_keys(
-        self, keys: tuple[Key, ...], now: float, waited_for: int, snapshot: Snapshot
-    ) -> Decision:
-        if now < snapshot.refresh_at:
-            return Use(keys)
-        if waited_for or now < snapshot.fresh_until or self._is_down(now, snapshot):
-            return Use(keys, refresh=self.flight is None and self._may_fetch(now))
-        # With an empty budget no refresh can come; a good key is not delayed for that.
-        return self._ask(now) or Use(keys)
+        """Tell where the cache stands, and note each state that it went through since."""
+        snapshot, state = self.snapshot, self._noted
+        while snapshot is not None and (after := snapshot.next_state(state, now)) is not None:
+            state = self._note_state(after)
+        return state
 
     def _with_unknown_key(
         self, kid: str, now: float, waited_for: int, snapshot: Snapshot
     ) -> Decision:
-        # A digest: a key id may be as long as a token, and many are remembered.
-        digest = hashlib.sha256(kid.encode("utf-8", "surrogatepass")).digest()
         if waited_for and snapshot.sequence >= waited_for:
-            self._remember_missing(digest)
+            if snapshot.is_shared:  # perhaps from before the key was published
+                return self._ask(now, anew=True) or Unknown()
+            self._missing.add(kid)
             return Unknown()
-        if digest in self._missing and now < snapshot.fetched_at + MISSING_FOR_S:
+        if kid in self._missing and now < snapshot.fetched_at + MISSING_FOR_S:
             return Unknown()
-        if waited_for:
-            return self._unreachable(now)
-        asked = self._ask(now)
+        asked = None if waited_for else self._ask(now)
         if asked is not None:
             return asked
-        return Unknown() if self.error is None else self._unreachable(now)
+        return Unknown() if self.error is None and not waited_for else self._unreachable(now)
 
-    def _remember_missing(self, digest: bytes) -> None:
-        if len(self._missing) >= MOST_MISSING:
-            self._missing.pop()
-        self._missing.add(digest)
-
-    def _ask(self, now: float) -> Fetch | Wait | None:
+    def _ask(self, now: float, *, anew: bool = False) -> Fetch | Wait | None:
         """Say how a request can get a new set, or None where no fetch is possible now."""
         if self.flight is not None:
             return Wait()
-        return Fetch() if self._may_fetch(now) else None
+        return Fetch(anew) if self._may_fetch(now) else None
 
     def _is_down(self, now: float, snapshot: Snapshot) -> bool:
         """Tell whether a failure past the time to live shows that the issuer is down at present.
@@ -197,10 +191,10 @@ class KeyCache:
         failed_late = self.error is not None and self.failed_at >= snapshot.fresh_until
         return failed_late and now < self.failed_at + recent_s
 
-    def _note_failure(self, detail: str, at: float) -> None:
+    def _note_failure(self, detail: str, at: float, retry_after_s: float = 0.0) -> None:
         self.error = detail
         self.failed_at = at
-        self.budget.failed(at, self.jitter())
+        self.budget.failed(at, self.jitter(), retry_after_s)
 
     def _may_fetch(self, now: float) -> bool:
         return len(self.abandoned) < MOST_ABANDONED and self.budget.allows(now)
@@ -216,28 +210,39 @@ class KeyCache:
             self.flight = None
             self.abandoned.add(flight.sequence)
             # It failed then, and not now that somebody asks: the back-off runs from then.
-            self._note_failure(f"no answer within {self.deadline_s:g} s", flight.overdue_at)
+            detail = f"no answer within {self.deadline_s:g} s"
+            self._note_failure(detail, flight.overdue_at)
+            self.news.append(FetchEnded(self.issuer, flight.sequence, self.deadline_s, detail))
 
-    def _lands(self, sequence: int, now: float) -> bool:
+    def _lands(
+        self, sequence: int, now: float, *, error: str | None = None, is_shared: bool = False
+    ) -> bool:
         self._give_up_overdue(now)
         self.abandoned.discard(sequence)
-        if self.flight is None or self.flight.sequence != sequence:
+        flight = self.flight
+        if flight is None or flight.sequence != sequence:
             return False
         self.flight = None
+        took_s = now - flight.began_at
+        self.news.append(FetchEnded(self.issuer, sequence, took_s, error, is_shared))
         return True
 
-    def _generation_of(self, keys: KeySet) -> int:
-        """Count up when what can be verified changes, so that derived caches forget."""
-        if self.snapshot is None:
-            return 1
-        unchanged = set(keys.keys) == set(self.snapshot.keys.keys)
-        return self.snapshot.generation + (0 if unchanged else 1)
+    def _take(self, sequence: int, loaded: LoadedKeys, now: float) -> None:
+        before = self.snapshot
+        ttl_s = time_to_live(self.ttl_s, loaded.max_age_s) * (1 - JITTER_SHARE * self.jitter())
+        times = times_of(now - loaded.age_s, ttl_s, self.stale_for_s)
+        if before is not None and loaded.is_shared and times.fetched_at < before.fetched_at:
+            return  # a neighbour's set from before ours
+        generation = generation_after(before, loaded.keys)
+        self.snapshot = Snapshot(loaded.keys, sequence, generation, *times, loaded.is_shared)
+        refused = loaded.keys.refused
+        if before is None or before.keys.refused != refused:
+            self.news += [KeyRefused(self.issuer, k.index, k.kid, k.reason) for k in refused]
+        self._note_state(State.FRESH)
+        self.state(now)  # it may be past that
 
-
-def time_to_live(ttl_s: float | None, max_age_s: float | None) -> float:
-    """Give the seconds for which a set is fresh: as configured, else as the issuer says."""
-    if ttl_s is not None:
-        return ttl_s
-    if max_age_s is None:
-        return DEFAULT_TTL_S
-    return min(LONGEST_TTL_S, max(SHORTEST_TTL_S, max_age_s))
+    def _note_state(self, after: State) -> State:
+        if after is not self._noted:
+            self.news.append(KeyStateChanged(self.issuer, self._noted.value, after.value))
+            self._noted = after
+        return after

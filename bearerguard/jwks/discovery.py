@@ -163,4 +163,5 @@ def _token(file: str) -> str:
 def _unusable(url: str, answer: Fetched) -> FetchError:
     kind = answer.headers.get("content-type", "no content type")[:80]
     hint = "; redirects are not followed" if "location" in answer.headers else ""
-    return FetchError(f"{url}: answered {answer.status} with {kind!r}{hint}")
+    problem = f"{url}: answered {answer.status} with {kind!r}{hint}"
+    return FetchError(problem, retry_after_s=answer.retry_after_s())

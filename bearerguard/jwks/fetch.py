@@ -60,6 +60,28 @@ class Fetched:
         # Nobody means more than a year; ten digits keep the arithmetic small.
         return float(max_age[:10]) if max_age.isdecimal() else None
 
+    def retry_after_s(self) -> float | None:
+        """Give for how many seconds the issuer asks to be left alone (RFC 9110 section 10.2.3).
+
+        A date counts from the answer's own date: how our clock goes does not matter.
+        """
+        wish = self.headers.get("retry-after", "").strip()
+        if wish.isascii() and wish.isdecimal():
+            return float(wish[:10])
+        then, sent = _date(wish), _date(self.headers.get("date", ""))
+        return max(0.0, then - sent) if then is not None and sent is not None else None
+
+
+def _date(text: str) -> float | None:
+    """Read a date of HTTP, in seconds since 1970 (RFC 9110 section 5.6.7)."""
+    with LOADING:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415  rarely needed
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
 
 class Fetcher(Protocol):
     """Whatever can make one GET request."""

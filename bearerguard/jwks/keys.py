@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bearerguard.core.jwk import Key, KeySet
+from bearerguard.errors import RejectedError
+
+Tried = tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,14 @@ class LoadedKeys:
 
 
 class LoadError(Exception):
-    """The keys could not be fetched; the message is for the operator."""
+    """The keys could not be fetched; the message is for the operator.
+
+    ``retry_after_s`` is for how many seconds the issuer asks to be left alone, where it does.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Load(Protocol):
@@ -42,10 +52,12 @@ class Load(Protocol):
 
 
 class Keys(Protocol):
-    """Where a guard gets the keys for a token."""
+    """Where a guard gets the keys for the tokens of one issuer."""
 
-    def keys(self, kid: str | None) -> tuple[Key, ...]:
+    def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys for a key id, waiting for a fetch where one is needed.
+
+        ``tried`` are keys that turned out not to be the one: others are wanted.
 
         Raises:
             RejectedError: "key_unknown".
@@ -54,11 +66,11 @@ class Keys(Protocol):
         """
         ...
 
-    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+    async def akeys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Do the same from a task; never raises RuntimeError."""
         ...
 
-    def present(self, kid: str | None) -> tuple[Key, ...]:
+    def present(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Do the same with the keys that are there, without any fetch."""
         ...
 
@@ -73,13 +85,15 @@ class StaticKeys:
 
     key_set: KeySet
 
-    def keys(self, _kid: str | None) -> tuple[Key, ...]:
+    def keys(self, _kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give every key; the algorithm decides which fit."""
+        if tried:
+            raise RejectedError("key_unknown", expected="the configured key")
         return self.key_set.keys
 
-    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
+    async def akeys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give every key."""
-        return self.keys(kid)
+        return self.keys(kid, tried)
 
     present = keys
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.events import OnEvent
 from bearerguard.jwks.cache import KeyCache
-from bearerguard.jwks.keys import Load, LoadError
+from bearerguard.jwks.keys import Load, LoadError, Tried
 from bearerguard.jwks.states import Decision, Fetch, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 
@@ -36,7 +37,8 @@ class Pending:
 class KeySource:
     """The keys of one issuer, fetched by ``load`` when the cache asks for it.
 
-    ``clock`` gives the seconds of a monotonic clock.
+    ``clock`` gives the seconds of a monotonic clock; ``on_event`` is told what happens, outside of
+    every lock, and must not raise.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class KeySource:
         load: Load,
         cache: KeyCache,
         clock: Callable[[], float] = time.monotonic,
+        on_event: OnEvent = lambda _: None,
     ) -> None:
         self._load = load
         self._cache = cache
         self._clock = clock
+        self._on_event = on_event
         self.start_over()
         ALL_SOURCES.add(self)
 
@@ -57,28 +61,28 @@ class KeySource:
         self._landed: Future[None] = Future()
         self._cache.forget_flight()
 
-    def keys(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys for a key id; see :class:`Keys`."""
-        step = self._cache.fresh(kid, self._clock()) or self._step(kid, 0)
+    def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
+        """Give the keys for a key id; see :class:`bearerguard.jwks.keys.Keys`."""
+        step = self._first_step(kid, tried)
         while isinstance(step, Pending):
             wait_in_thread(step.landed, step.timeout_s)
-            step = self._step(kid, step.sequence)
+            step = self._step(kid, tried, step.sequence)
         return step
 
-    async def akeys(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys for a key id; see :class:`Keys`."""
-        step = self._cache.fresh(kid, self._clock()) or self._step(kid, 0)
+    async def akeys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
+        """Give the keys for a key id; see :class:`bearerguard.jwks.keys.Keys`."""
+        step = self._first_step(kid, tried)
         while isinstance(step, Pending):
             await wait_in_task(step.landed, step.timeout_s)
-            step = self._step(kid, step.sequence)
+            step = self._step(kid, tried, step.sequence)
         return step
 
-    def present(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys that are there for a key id; see :class:`Keys`."""
+    def present(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
+        """Give the keys that are there; see :class:`bearerguard.jwks.keys.Keys`."""
         snapshot = self._cache.snapshot
         if snapshot is None or self._clock() >= snapshot.stale_until:
             raise UnavailableError(self._cache.error or "no keys have been fetched yet")
-        keys = snapshot.keys.candidates(kid)
+        keys = tuple(key for key in snapshot.keys.candidates(kid) if key not in tried)
         if not keys:
             raise self._unknown(kid)
         return keys
@@ -96,43 +100,56 @@ class KeySource:
                 "age_s": now - snapshot.fetched_at if snapshot else None,
                 "next_refresh_s": max(0.0, snapshot.refresh_at - now) if snapshot else 0.0,
                 "last_error": cache.error,
+                "generation": snapshot.generation if snapshot else 0,
             }
 
-    def _step(self, kid: str | None, waited_for: int) -> tuple[Key, ...] | Pending:
+    def _first_step(self, kid: str | None, tried: Tried) -> tuple[Key, ...] | Pending:
+        """Answer without any lock where the keys are there and nothing else has to happen."""
+        there = () if tried else self._cache.fresh(kid, self._clock())
+        return there or self._step(kid, tried, 0)
+
+    def _step(self, kid: str | None, tried: Tried, waited_for: int) -> tuple[Key, ...] | Pending:
         """Ask the machine once and do what it says: keys, or a fetch to wait for.
 
         The lock is held for the machine's few microseconds, never during a fetch.
         """
-        with self._lock:
-            now = self._clock()
-            decision: Decision = self._cache.lookup(kid, now, waited_for=waited_for)
-            match decision:
-                case Use(keys, refresh):
-                    if refresh:
-                        self._start(now)
-                    return keys
-                case Fetch():
+        try:
+            with self._lock:
+                now = self._clock()
+                return self._follow(
+                    self._cache.lookup(kid, now, tried=tried, waited_for=waited_for), kid, now
+                )
+        finally:
+            self._publish()
+
+    def _follow(self, decision: Decision, kid: str | None, now: float) -> tuple[Key, ...] | Pending:
+        match decision:
+            case Use(keys, refresh):
+                if refresh:
                     self._start(now)
-                    return self._pending(now)
-                case Wait():
-                    return self._pending(now)
-                case Unknown():
-                    raise self._unknown(kid)
-            # What is left is Unreachable; a decision that was forgotten above fails to type-check.
-            raise UnavailableError(decision.detail, retry_after=decision.retry_after_s)
+                return keys
+            case Fetch(anew):
+                self._start(now, anew=anew)
+                return self._pending(now)
+            case Wait():
+                return self._pending(now)
+            case Unknown():
+                raise self._unknown(kid)
+        # What is left is Unreachable; a decision that was forgotten above fails to type-check.
+        raise UnavailableError(decision.detail, retry_after=decision.retry_after_s)
 
     def _pending(self, now: float) -> Pending:
         flight = self._cache.flight
         timeout_s = flight.overdue_at - now if flight else 0.0
         return Pending(self._landed, timeout_s, self._cache.begun)
 
-    def _start(self, now: float) -> None:
+    def _start(self, now: float, *, anew: bool = False) -> None:
         sequence = self._cache.begin(now)
         landed = self._landed = Future()
         landed.set_running_or_notify_cancel()  # from here on no waiter can cancel it
         name = f"bearerguard-fetch-{sequence}"
         thread = threading.Thread(
-            target=self._fetch, args=(sequence, landed), name=name, daemon=True
+            target=self._fetch, args=(sequence, landed, anew), name=name, daemon=True
         )
         try:
             thread.start()
@@ -143,17 +160,29 @@ class KeySource:
             if not isinstance(error, Exception):
                 raise
 
-    def _fetch(self, sequence: int, landed: Future[None]) -> None:
+    def _fetch(self, sequence: int, landed: Future[None], anew: bool) -> None:  # noqa: FBT001
         try:
-            loaded = self._load(anew=False)
-        except BaseException as error:  # noqa: BLE001  whatever it was, those who wait must hear of it
-            detail = str(error) if isinstance(error, LoadError) else type(error).__name__
+            loaded = self._load(anew=anew)
+        except LoadError as error:
             with self._lock:
-                self._cache.failed(sequence, detail, self._clock())
+                self._cache.failed(sequence, str(error), self._clock(), error.retry_after_s)
+        except BaseException as error:  # noqa: BLE001  whatever it was, those who wait must hear of it
+            with self._lock:
+                self._cache.failed(sequence, type(error).__name__, self._clock())
         else:
             with self._lock:
-                self._cache.fetched(sequence, loaded.keys, loaded.max_age_s, self._clock())
+                self._cache.fetched(sequence, loaded, self._clock())
         landed.set_result(None)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell what happened, outside of the lock: a callback may ask this very source."""
+        if not self._cache.news:
+            return
+        with self._lock:
+            news, self._cache.news = self._cache.news, []
+        for event in news:
+            self._on_event(event)
 
     def _unknown(self, kid: str | None) -> RejectedError:
         snapshot = self._cache.snapshot

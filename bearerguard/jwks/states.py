@@ -1,4 +1,7 @@
-"""The words of the key cache: its states, what it remembers, and its decisions. Pure data."""
+"""The words of the key cache: its states, how they follow, what it remembers, what it decides.
+
+Pure data; what is done with it stands in :mod:`bearerguard.jwks.cache`.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +10,7 @@ from bearerguard.core.jwk import Key, KeySet
 
 
 class State(Enum):
-    """Where the cache stands; see the top of the module."""
+    """Where the cache stands."""
 
     COLD = "cold"
     FRESH = "fresh"
@@ -16,9 +19,35 @@ class State(Enum):
     EXPIRED = "expired"
 
 
+class Cause(Enum):
+    """What leads from one state to another: a new set, or one of the times of the present one."""
+
+    NEW_SET = "new_set"
+    REFRESH_AT = "refresh_at"
+    FRESH_UNTIL = "fresh_until"
+    STALE_UNTIL = "stale_until"
+
+
+# The whole of it: what is not in this table leads nowhere. No token and no failure is in it.
+TRANSITIONS = {
+    (State.COLD, Cause.NEW_SET): State.FRESH,
+    (State.FRESH, Cause.NEW_SET): State.FRESH,
+    (State.FRESH, Cause.REFRESH_AT): State.REFRESH_DUE,
+    (State.REFRESH_DUE, Cause.NEW_SET): State.FRESH,
+    (State.REFRESH_DUE, Cause.FRESH_UNTIL): State.STALE_OK,
+    (State.STALE_OK, Cause.NEW_SET): State.FRESH,
+    (State.STALE_OK, Cause.STALE_UNTIL): State.EXPIRED,
+    (State.EXPIRED, Cause.NEW_SET): State.FRESH,
+}
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """A key set that was fetched, with its times. Immutable, so readers need no lock."""
+    """A key set that was fetched, with its times. Immutable, so readers need no lock.
+
+    ``fetched_at`` is when the issuer gave it, to whichever process of this host; ``is_shared``
+    tells that it was another one, ``sequence`` which of our fetches brought it.
+    """
 
     keys: KeySet
     sequence: int
@@ -27,6 +56,16 @@ class Snapshot:
     refresh_at: float
     fresh_until: float
     stale_until: float
+    is_shared: bool = False
+
+    def next_state(self, state: State, now: float) -> State | None:
+        """Give what time has made of a state, one step, or None where it stays."""
+        for cause in (Cause.REFRESH_AT, Cause.FRESH_UNTIL, Cause.STALE_UNTIL):
+            after = TRANSITIONS.get((state, cause))
+            if after is not None:
+                at: float = getattr(self, cause.value)
+                return after if now >= at else None
+        return None
 
 
 @dataclass(frozen=True)
@@ -34,6 +73,7 @@ class Flight:
     """A fetch under way."""
 
     sequence: int
+    began_at: float
     overdue_at: float
 
 
@@ -47,7 +87,9 @@ class Use:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Start a fetch and wait for it."""
+    """Start a fetch and wait for it; with ``anew`` from the issuer itself, not from a neighbour."""
+
+    anew: bool = False
 
 
 @dataclass(frozen=True)

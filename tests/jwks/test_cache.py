@@ -3,15 +3,9 @@
 import pytest
 
 from bearerguard.core.jwk import Key, KeySet
-from bearerguard.jwks.cache import (
-    MOST_MISSING,
-    Fetch,
-    State,
-    Unknown,
-    Unreachable,
-    Use,
-    Wait,
-)
+from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.missing import MOST_MISSING
+from bearerguard.jwks.states import Fetch, State, Unknown, Unreachable, Use, Wait
 
 NOW = 1_000.0
 TTL = 300.0
@@ -23,7 +17,7 @@ def warm(make_cache, key_set):
 
     def make(now=NOW, **changes):
         cache = make_cache(**changes)
-        cache.fetched(cache.begin(now), key_set("a"), None, now)
+        cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
         return cache
 
     return make
@@ -59,7 +53,7 @@ def test_the_short_way_is_closed_before_the_first_set_and_once_a_refresh_is_due(
 
 def test_a_token_without_key_id_gets_every_key(make_cache, key_set):
     cache = make_cache()
-    cache.fetched(cache.begin(NOW), key_set("a", "b"), None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a", "b"), None), NOW)
 
     assert kids(cache.lookup(None, NOW)) == ["a", "b"]
 
@@ -67,7 +61,7 @@ def test_a_token_without_key_id_gets_every_key(make_cache, key_set):
 def test_keys_that_share_a_key_id_are_all_given(make_cache):
     cache = make_cache()
     twins = KeySet(tuple(Key("a", frozenset({"RS256"}), t, None) for t in ("one", "two")))
-    cache.fetched(cache.begin(NOW), twins, None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(twins, None), NOW)
 
     assert twins.keys == cache.lookup("a", NOW).keys
 
@@ -159,7 +153,7 @@ def test_an_unknown_key_id_is_a_reason_to_fetch(warm):
 def test_a_request_that_waited_for_a_new_key_is_served_by_the_set_that_came(warm, key_set):
     cache = warm()
     sequence = cache.begin(NOW)
-    cache.fetched(sequence, key_set("a", "b"), None, NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a", "b"), None), NOW)
 
     assert kids(cache.lookup("b", NOW, waited_for=sequence)) == ["b"]
 
@@ -169,7 +163,7 @@ def test_a_key_that_even_the_fresh_set_lacks_is_unknown_and_remembered_for_ten_s
 ):
     cache = warm()
     sequence = cache.begin(NOW)
-    cache.fetched(sequence, key_set("a"), None, NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW)
 
     assert Unknown() == cache.lookup("b", NOW, waited_for=sequence)
     assert Unknown() == cache.lookup("b", NOW + 9.9)
@@ -179,7 +173,7 @@ def test_a_key_that_even_the_fresh_set_lacks_is_unknown_and_remembered_for_ten_s
 def test_the_ten_seconds_run_from_the_set_and_not_from_the_request_that_slept(warm, key_set):
     cache = warm()
     sequence = cache.begin(NOW)
-    cache.fetched(sequence, key_set("a"), None, NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW)
 
     assert Unknown() == cache.lookup("b", NOW + 60, waited_for=sequence)
     assert Fetch() == cache.lookup("b", NOW + 60)
@@ -188,12 +182,12 @@ def test_the_ten_seconds_run_from_the_set_and_not_from_the_request_that_slept(wa
 def test_any_new_set_forgets_which_keys_were_missing(warm, key_set):
     cache = warm()
     first = cache.begin(NOW)
-    cache.fetched(first, key_set("a"), None, NOW)
+    cache.fetched(first, LoadedKeys(key_set("a"), None), NOW)
     assert Unknown() == cache.lookup("b", NOW, waited_for=first)
 
-    cache.fetched(cache.begin(NOW + 10), key_set("a", "b"), None, NOW + 10)
+    cache.fetched(cache.begin(NOW + 10), LoadedKeys(key_set("a", "b"), None), NOW + 10)
     assert kids(cache.lookup("b", NOW + 10)) == ["b"]
-    cache.fetched(cache.begin(NOW + 11), key_set("a"), None, NOW + 11)
+    cache.fetched(cache.begin(NOW + 11), LoadedKeys(key_set("a"), None), NOW + 11)
 
     cache.budget.counted_at -= 100
     assert Fetch() == cache.lookup("b", NOW + 11)
@@ -202,18 +196,18 @@ def test_any_new_set_forgets_which_keys_were_missing(warm, key_set):
 def test_the_memory_of_missing_keys_is_bounded_in_number_and_size(warm, key_set):
     cache = warm()
     sequence = cache.begin(NOW)
-    cache.fetched(sequence, key_set("a"), None, NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW)
 
     for number in range(MOST_MISSING + 50):
         cache.lookup(f"{number}" * 5000, NOW, waited_for=sequence)
 
     assert len(cache._missing) == MOST_MISSING
-    assert {32} == {len(entry) for entry in cache._missing}
+    assert {32} == {len(entry) for entry in cache._missing._digests}
 
 
 def test_with_the_budget_empty_and_the_last_refresh_good_an_unknown_key_is_refused(warm, key_set):
     cache = warm()
-    cache.fetched(cache.begin(NOW), key_set("a"), None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
 
     assert Unknown() == cache.lookup("b", NOW)
     assert Fetch() == cache.lookup("b", NOW + 10), "so a new key is taken after 10 s at most"
@@ -291,7 +285,7 @@ def test_a_late_answer_is_thrown_away(make_cache, key_set, looked):
     if looked:
         cache.lookup("a", NOW + 6)
 
-    cache.fetched(late, key_set("a"), None, NOW + 7)
+    cache.fetched(late, LoadedKeys(key_set("a"), None), NOW + 7)
 
     assert cache.snapshot is None
     assert not cache.abandoned
@@ -303,9 +297,9 @@ def test_an_older_answer_never_replaces_a_newer_one(make_cache, key_set):
     slow = cache.begin(NOW)
     cache.lookup("a", NOW + 5)
     quick = cache.begin(NOW + 10)
-    cache.fetched(quick, key_set("new"), None, NOW + 10)
+    cache.fetched(quick, LoadedKeys(key_set("new"), None), NOW + 10)
 
-    cache.fetched(slow, key_set("old"), None, NOW + 11)
+    cache.fetched(slow, LoadedKeys(key_set("old"), None), NOW + 11)
     assert kids(cache.lookup(None, NOW + 11)) == ["new"]
     cache.failed(slow, "too late to matter", NOW + 11)
     assert cache.error is None
@@ -319,10 +313,10 @@ def test_an_older_answer_does_not_take_the_place_of_the_fetch_that_is_under_way(
     cache.lookup("a", NOW + 5)
     quick = cache.begin(NOW + 10)
 
-    cache.fetched(slow, key_set("old"), None, NOW + 11)
+    cache.fetched(slow, LoadedKeys(key_set("old"), None), NOW + 11)
     assert cache.snapshot is None
     assert cache.lookup("a", NOW + 11) == Wait()
-    cache.fetched(quick, key_set("new"), None, NOW + 12)
+    cache.fetched(quick, LoadedKeys(key_set("new"), None), NOW + 12)
 
     assert kids(cache.lookup(None, NOW + 12)) == ["new"]
 
@@ -346,7 +340,7 @@ def test_two_threads_that_hang_are_the_end_of_fetching_until_one_comes_back(warm
 def test_a_set_without_a_usable_key_never_replaces_a_good_one(warm):
     cache = warm()
 
-    cache.fetched(cache.begin(NOW), KeySet(()), None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(KeySet(()), None), NOW)
 
     assert kids(cache.lookup("a", NOW)) == ["a"]
     assert cache.error == "no usable key"
@@ -371,7 +365,7 @@ def test_cache_control_counts_between_a_minute_and_an_hour(
 ):
     """OpenID Connect Core section 10.1.1; max-age=0 must not hammer, ten years must not blind."""
     cache = make_cache()
-    cache.fetched(cache.begin(NOW), key_set("a"), max_age_s, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), max_age_s), NOW)
 
     assert NOW + lifetime_s == cache.snapshot.fresh_until
 
@@ -379,7 +373,7 @@ def test_cache_control_counts_between_a_minute_and_an_hour(
 @pytest.mark.parametrize("ttl_s", [1.0, 86400.0])
 def test_a_configured_life_wins_over_cache_control(make_cache, key_set, ttl_s):
     cache = make_cache(ttl_s=ttl_s)
-    cache.fetched(cache.begin(NOW), key_set("a"), 600, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), 600), NOW)
 
     assert NOW + ttl_s == cache.snapshot.fresh_until
 
@@ -389,7 +383,7 @@ def test_jitter_only_shortens_the_life_of_a_set_and_by_a_tenth_at_most(
     make_cache, key_set, jitter, lifetime_s
 ):
     cache = make_cache(jitter=lambda: jitter)
-    cache.fetched(cache.begin(NOW), key_set("a"), None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
 
     assert NOW + lifetime_s == pytest.approx(cache.snapshot.fresh_until)
     assert NOW + lifetime_s + 3600 == pytest.approx(cache.snapshot.stale_until)
@@ -400,7 +394,7 @@ def test_the_generation_changes_when_the_usable_keys_change_and_only_then(make_c
     cache = make_cache()
 
     def take(*keys):
-        cache.fetched(cache.begin(NOW), KeySet(keys), None, NOW)
+        cache.fetched(cache.begin(NOW), LoadedKeys(KeySet(keys), None), NOW)
         return cache.snapshot.generation
 
     a, b = (Key(kid, frozenset({"RS256"}), kid, object()) for kid in "ab")
@@ -414,7 +408,7 @@ def test_the_generation_changes_when_the_usable_keys_change_and_only_then(make_c
 
 def test_a_withdrawn_key_is_gone_with_the_next_set(warm, key_set):
     cache = warm()
-    cache.fetched(cache.begin(NOW + TTL), key_set("b"), None, NOW + TTL)
+    cache.fetched(cache.begin(NOW + TTL), LoadedKeys(key_set("b"), None), NOW + TTL)
 
     assert not isinstance(cache.lookup("a", NOW + TTL), Use)
 
@@ -429,7 +423,7 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads(make_cache, key_se
 
     assert not cache.abandoned
     assert Fetch() == cache.lookup("a", NOW + 25)
-    cache.fetched(parents, key_set("a"), None, NOW + 25)
+    cache.fetched(parents, LoadedKeys(key_set("a"), None), NOW + 25)
     assert cache.snapshot is None
 
 
@@ -443,6 +437,6 @@ def test_the_state_names_where_the_cache_stands(make_cache, warm):
 def test_a_life_shorter_than_the_budget_does_not_delay_a_good_key(warm, key_set):
     """JWKS_TTL=1s asks for more fetches than an issuer should see."""
     cache = warm(ttl_s=1.0)
-    cache.fetched(cache.begin(NOW), key_set("a"), None, NOW)
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
 
     assert Use(cache.snapshot.keys.keys) == cache.lookup("a", NOW + 2)

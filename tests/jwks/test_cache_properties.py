@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bearerguard.core.jwk import Key, KeySet
-from bearerguard.jwks.cache import Fetch, KeyCache, Unknown, Unreachable, Use, Wait
+from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.states import Fetch, Unknown, Unreachable, Use, Wait
 
 TTL = 300.0
 STALE_FOR = 600.0
@@ -66,7 +68,7 @@ class WhateverArrives(RuleBasedStateMachine):
         before = self.cache.snapshot
         if good:
             keys = KeySet(tuple(Key(kid, frozenset(), kid, None) for kid in self.published))
-            self.cache.fetched(sequence, keys, None, self.now)
+            self.cache.fetched(sequence, LoadedKeys(keys, None), self.now)
         else:
             self.cache.failed(sequence, "down", self.now)
         if good and in_time and newest:

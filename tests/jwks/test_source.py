@@ -590,6 +590,7 @@ def test_the_status_tells_an_operator_how_things_stand(loader, make_source, cloc
         "age_s": 100.0,
         "next_refresh_s": 140.0,
         "last_error": None,
+        "generation": 1,
     }
 
 

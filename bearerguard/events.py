@@ -1,0 +1,55 @@
+"""What happens to the keys of an issuer, for whoever watches: ``Guard(..., on_event=callback)``.
+
+A callback gets one of the values below, each after it happened. It is called in the thread that
+noticed, which may be one that runs an event loop: it should hand the event on and return. What it
+raises is logged and changes nothing. No event holds a token or key material.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KeyStateChanged:
+    """The keys of an issuer went from one state to another (see bearerguard.jwks.states.State)."""
+
+    issuer: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class FetchStarted:
+    """A fetch of the issuer's keys began; ``number`` counts them within this process, from 1."""
+
+    issuer: str
+    number: int
+
+
+@dataclass(frozen=True)
+class FetchEnded:
+    """A fetch ended, after ``duration_s`` seconds, or was given up.
+
+    ``error`` is None where it brought keys. ``is_shared``: another process of this host had fetched
+    them, and no request was made.
+    """
+
+    issuer: str
+    number: int
+    duration_s: float
+    error: str | None = None
+    is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class KeyRefused:
+    """A key of a new set cannot be used: its place in the set, its kid if it has one, and why."""
+
+    issuer: str
+    index: int
+    kid: str | None
+    reason: str
+
+
+Event = KeyStateChanged | FetchStarted | FetchEnded | KeyRefused
+OnEvent = Callable[[Event], None]

@@ -1,0 +1,51 @@
+"""How long keys live: fresh, then stale while the issuer is down. Pure arithmetic, in seconds."""
+
+from typing import NamedTuple
+
+from bearerguard.core.jwk import KeySet
+from bearerguard.jwks.states import Snapshot
+
+DEFAULT_TTL_S = 300.0
+SHORTEST_TTL_S = 60.0
+LONGEST_TTL_S = 3600.0
+# From this share of the time to live on, a request starts a refresh behind itself.
+REFRESH_SHARE = 0.8
+# Jitter shortens the time to live by up to this share, so that workers do not ask all at once.
+JITTER_SHARE = 0.1
+
+
+def time_to_live(ttl_s: float | None, max_age_s: float | None) -> float:
+    """Give the seconds for which a set is fresh: as configured, else as the issuer says.
+
+    Cache-Control counts from a minute to an hour: less would let an issuer, more would let a proxy
+    decide about our load and our revocations.
+    """
+    if ttl_s is not None:
+        return ttl_s
+    if max_age_s is None:
+        return DEFAULT_TTL_S
+    return min(LONGEST_TTL_S, max(SHORTEST_TTL_S, max_age_s))
+
+
+class Times(NamedTuple):
+    """When a set was fetched, and when its states end; in the order in which Snapshot has them."""
+
+    fetched_at: float
+    refresh_at: float
+    fresh_until: float
+    stale_until: float
+
+
+def times_of(fetched_at: float, ttl_s: float, stale_for_s: float) -> Times:
+    """Give the times of a set."""
+    fresh_until = fetched_at + ttl_s
+    return Times(
+        fetched_at, fetched_at + ttl_s * REFRESH_SHARE, fresh_until, fresh_until + stale_for_s
+    )
+
+
+def generation_after(before: Snapshot | None, keys: KeySet) -> int:
+    """Count up when what can be verified changes, so that derived caches forget."""
+    if before is None:
+        return 1
+    return before.generation + (1 if set(keys.keys) != set(before.keys.keys) else 0)
