@@ -19,7 +19,7 @@ MODULES = {
 
 # From the bottom up. A module may import its own layer and those before it, and no later one.
 LAYERS = (
-    ("errors", "core/*"),
+    ("errors", "events", "core/*"),
     (
         "sources",
         "trusted_files",
@@ -27,7 +27,10 @@ LAYERS = (
         "parsers",
         "settings",
         "jwks/budget",
+        "jwks/keys",
         "jwks/states",
+        "jwks/lifetime",
+        "jwks/missing",
         "jwks/cache",
     ),
     ("jwks/*",),
@@ -57,7 +60,10 @@ PACKAGES = {
 # Only where they are needed: in a function, or for the type checker.
 LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting")}
 # No network, clock, environment, lock or framework. "bearerguard" is for the layers above.
-PURE = ("core/*", "jwks/budget", "jwks/states", "jwks/cache")
+PURE = (
+    *("events", "core/*"),
+    *("jwks/budget", "jwks/keys", "jwks/states", "jwks/lifetime", "jwks/missing", "jwks/cache"),
+)
 PURE_MAY_IMPORT = frozenset(
     [
         "abc",
