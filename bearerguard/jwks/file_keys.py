@@ -1,17 +1,18 @@
 """Keys in a file of this host, read again when the file changes.
 
-A look-up looks at the file's status at most once a second, and also when no key fits, so that a new
-key serves at once. Looking costs microseconds and reading is bounded, so that both happen in place:
-nobody waits, and there is no thread and no time to live. Content that cannot be used never takes the
-place of good keys. Links are followed, because Kubernetes publishes a new version of a mounted file
-by exchanging a link.
+A look-up looks at the file's status at most once a second, and also when no key fits, so that a
+new key serves at once. Looking costs microseconds and reading is bounded, so that both happen in
+place: nobody waits, and there is no thread and no time to live. Content that cannot be used never
+takes the place of good keys. Links are followed, because Kubernetes publishes a new version of a
+mounted file by exchanging a link.
 
-A file is read once more a second after it changed: who writes in place could change it again within
-one tick of the file system's clock, and the status would be the same before and after.
+Content is read once more a second after it changed: who writes in place could change it again
+within one tick of the file system's clock, and the status would be the same before and after.
 """
 
 import contextlib
 import logging
+import math
 import os
 import stat
 import threading
@@ -51,15 +52,15 @@ Mark = tuple[int, int, int, int, int]
 class Reading:
     """What the last look at the file left; ``keys`` are those of the last usable content.
 
-    ``mark`` is that of the content which was read, None where there was none to read; ``is_settled``
-    that it was read again later and had not changed. ``error`` says why that content gave no keys.
+    ``mark`` is that of the content which was read, None where it could not be read; at
+    ``confirm_at`` it is read once more, whatever its mark. ``error`` says why it gave no keys.
     """
 
     keys: KeySet
     generation: int
     read_at: float
     mark: Mark | None
-    is_settled: bool = False
+    confirm_at: float
     error: str | None = None
 
 
@@ -80,15 +81,15 @@ class FileKeys:
     ) -> None:
         _ = on_event
         self._clock = clock
-        now = clock()
         try:
             # What the name means now it means after a change of the working directory too.
             self._file = Path(file).absolute()
-            content, mark = _read(self._file)
-            keys = parse_key_file(content)
+            mark = _mark_of(self._file)
+            keys = _read(self._file)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"jwks_file={_shown(file)} {_why(error)}") from None
-        self._reading = Reading(keys, 1, now, mark)
+        now = clock()
+        self._reading = Reading(keys, 1, now, mark, now + LOOK_EVERY_S)
         self._look_at = now + LOOK_EVERY_S
         self.start_over()
         ALL_FILES.add(self)
@@ -116,7 +117,8 @@ class FileKeys:
         fit = self._fit(kid, tried)
         if not fit:
             with self._lock:
-                self._look(self._clock())
+                warning = self._look()
+            _warn(warning)
             fit = self._fit(kid, tried)
         if not fit:
             expected = [key.kid for key in self._reading.keys.keys]
@@ -148,67 +150,93 @@ class FileKeys:
         """Look at the file once a second; whoever comes while another looks takes what is there."""
         if self._clock() >= self._look_at and self._lock.acquire(blocking=False):
             try:
-                now = self._clock()
-                self._look(now, confirm=now >= self._look_at)
-                self._look_at = now + LOOK_EVERY_S
+                warning = self._look()
             finally:
                 self._lock.release()
+            _warn(warning)
 
-    def _look(self, now: float, *, confirm: bool = False) -> None:
-        """Read the file again if it has changed since, or to see that a change is complete.
+    def _look(self) -> str | None:
+        """Read the file again where it has changed, and give what the operator must be told.
 
-        Only the caller's lock keeps two threads from doing the same; what readers use is exchanged
-        as a whole.
+        The lock keeps two threads from doing the same; readers need none, because what they read
+        is exchanged as a whole. The log is for after the lock: who handles it may ask for keys.
         """
+        now = self._clock()
+        self._look_at = now + LOOK_EVERY_S
         before = self._reading
-        if _mark_of(self._file) == before.mark and not (confirm and not before.is_settled):
-            return
-        mark = None
+        # Taken before the content is read: if that changes in between, the next look reads it.
+        mark = _mark_of(self._file)
+        if mark == before.mark and now < before.confirm_at:
+            return None
+        confirm_at = math.inf if mark == before.mark else now + LOOK_EVERY_S
         try:
-            content, mark = _read(self._file)
-            keys = parse_key_file(content)
+            keys = _read(self._file)
         except (OSError, KeySetError) as error:
-            self._keep(before, mark, _why(error))
-        else:
-            self._take(before, mark, keys, now)
+            # A file that may not be read yet gets no new mark when it may.
+            mark = mark if isinstance(error, KeySetError) else None
+            return self._keep(replace(before, mark=mark, confirm_at=confirm_at, error=_why(error)))
+        is_same = _identity(keys) == _identity(before.keys)
+        generation = before.generation + (0 if is_same else 1)
+        self._reading = Reading(keys, generation, now, mark, confirm_at)
+        return None
 
-    def _keep(self, before: Reading, mark: Mark | None, error: str) -> None:
+    def _keep(self, reading: Reading) -> str | None:
         """The good keys stay; the operator is told once for each change of the file."""
-        if (mark, error) != (before.mark, before.error):
-            logger.warning("jwks_file %s %s; the keys of before stay in use", self._file, error)
-        self._reading = replace(before, mark=mark, is_settled=mark == before.mark, error=error)
-
-    def _take(self, before: Reading, mark: Mark, keys: KeySet, now: float) -> None:
-        is_same = set(keys.keys) == set(before.keys.keys) and (
-            keys.ids_matter == before.keys.ids_matter
-        )
-        generation = before.generation if is_same else before.generation + 1
-        self._reading = Reading(keys, generation, now, mark, is_settled=mark == before.mark)
+        before, self._reading = self._reading, reading
+        if (reading.mark, reading.error) == (before.mark, before.error):
+            return None
+        return f"jwks_file {self._file} {reading.error}; the keys read before stay in use"
 
 
-def _read(file: Path) -> tuple[bytes, Mark]:
-    """Read a file with what marks this content; raises OSError, or KeySetError for no file."""
-    # Not Path.open, which would wait for the writer of a FIFO.
+def _read(file: Path) -> KeySet:
+    """Read the keys in a file; raises OSError where it cannot be read, else KeySetError."""
+    # Not Path.open, which would wait for whoever writes to a FIFO.
     with open(os.open(file, READ_FLAGS), "rb") as opened:  # noqa: PTH123
-        status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise KeySetError("is not a regular file")
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise KeySetError("not a regular file")
         content = opened.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise KeySetError(f"is larger than {MAX_BYTES} bytes; is it this file?")
-    return content, _mark(status)
+        raise KeySetError(f"larger than {MAX_BYTES} bytes; is it this file?")
+    return parse_key_file(content)
 
 
 def _mark_of(file: Path) -> Mark | None:
+    """Give what marks the present content, None where there is no file."""
     try:
-        return _mark(file.stat())
+        status = file.stat()
     except OSError:
         return None
-
-
-def _mark(status: os.stat_result) -> Mark:
     times = (status.st_mtime_ns, status.st_ctime_ns)
     return (*times, status.st_size, status.st_ino, status.st_dev)
 
 
+def _identity(keys: KeySet) -> tuple[object, ...]:
+    """Give what decides which tokens the keys verify."""
+    return frozenset(keys.keys), keys.ids_matter
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}; name a file with a JWK Set or public keys in PEM"
+    return f"cannot be used: {error}" if isinstance(error, KeySetError) else "is no file's name"
+
+
+def _shown(file: str) -> str:
+    """Show a file's name; whoever set the keys themselves must not find them in the log."""
+    return "***" if "-----BEGIN" in str(file) else repr(str(file))[:LONGEST_SHOWN]
+
+
+def _warn(warning: str | None) -> None:
+    if warning is not None:
+        logger.warning("%s", warning)
+
+
+def _start_over_after_fork() -> None:
+    for keys in list(ALL_FILES):
+        keys.start_over()
+
+
 ALL_FILES: "weakref.WeakSet[FileKeys]" = weakref.WeakSet()
+
+with contextlib.suppress(AttributeError):  # Windows has no fork, and so no hook for it
+    os.register_at_fork(after_in_child=_start_over_after_fork)
