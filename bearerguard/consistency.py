@@ -4,7 +4,7 @@ A rule looks at ``values``, which holds what could be read, and at ``given``, wh
 could not: a setting with a bad value has had its message, and causes no second one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bearerguard.core.policy import HMAC_KEY_BYTES
@@ -25,36 +25,41 @@ REQUIRED = {
         "https://api.example.com",
     ),
 }
+# With one of these nobody asks the issuer for its metadata, so that its name need not be a URL.
+KEYS_WITHOUT_DISCOVERY = {"jwks_uri", "jwks_file", "secret"}
+# Where keys come from, and what makes no sense beside it.
+EXCLUDED = {
+    "secret": ("jwks_uri", "jwks_file", "jwks_token_file", "jwks_snapshot"),
+    "jwks_file": ("jwks_uri", "jwks_token_file", "jwks_snapshot"),
+}
 
 
-def problems_of(
-    values: Values, given: Mapping[str, Given], sources: Sequence[Source]
-) -> Iterator[str]:
-    """Name everything that is wrong with the settings together."""
-    yield from _missing(given, sources)
+def problems_of(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """Name everything that is wrong with the settings of one issuer together."""
     yield from _issuer(values, given)
-    yield from _audience(values, given)
     yield from _jwks_uri(values, given)
-    yield from _keys_and_secret(given)
+    yield from _sources_of_keys(given)
     yield from _algorithms(values, given)
 
 
-def _missing(given: Mapping[str, Given], sources: Sequence[Source]) -> Iterator[str]:
-    source = sources[-1]
-    for name, (meaning, example) in REQUIRED.items():
-        if name in given:
-            continue
-        key = source.spell(name)
-        if source.prefix:
-            how = f"write {key}={example}"
-        else:
-            how = f"write {key}={example!r}; the environment is read by Guard.from_env() alone"
-        yield f"{key} is not set: {meaning}; {how}"
+def missing(name: str, source: Source, *, place: str = "") -> str:
+    """Say that a required setting is not set, and how to write it into this source.
+
+    ``place`` names the issuer to which it belongs, where that is not the source as a whole.
+    """
+    meaning, example = REQUIRED[name]
+    key = source.spell(name)
+    if source.prefix:
+        return f"{key} is not set: {meaning}; write {key}={example}"
+    how = f"write {key}={example!r}"
+    if place:
+        return f"{place}: {key} is not set: {meaning}; {how}"
+    return f"{key} is not set: {meaning}; {how}; the environment is read by Guard.from_env() alone"
 
 
 def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     """RFC 8414 section 2: an issuer that is asked for its metadata is an https URL."""
-    if "issuer" not in values or given.keys() & {"jwks_uri", "secret"}:
+    if "issuer" not in values or given.keys() & KEYS_WITHOUT_DISCOVERY:
         return
     problem = problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))
     if problem is not None:
@@ -63,12 +68,6 @@ def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     elif "/.well-known/" in values["issuer"]:
         how = "the issuer is the member issuer of the document that stands there"
         yield f"{given['issuer'].where} is the address of metadata; {how}"
-
-
-def _audience(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
-    """RFC 8707 section 2: the identifier of a resource has no fragment."""
-    if any("://" in audience and "#" in audience for audience in values.get("audience", ())):
-        yield f"{given['audience'].where} has a fragment (RFC 8707 section 2); leave out '#...'"
 
 
 def _jwks_uri(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
@@ -80,11 +79,12 @@ def _jwks_uri(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
             yield f"{given['jwks_uri'].where} {problem}; {how}{_about_http(url)}"
 
 
-def _keys_and_secret(given: Mapping[str, Given]) -> Iterator[str]:
-    """With a secret no key is fetched."""
-    for name in ("jwks_uri", "jwks_token_file"):
-        if "secret" in given and name in given:
-            yield f"{given['secret'].where} and {given[name].where} exclude each other; keep one"
+def _sources_of_keys(given: Mapping[str, Given]) -> Iterator[str]:
+    """With a secret no key is fetched; a file of keys is read, not fetched."""
+    for name, others in EXCLUDED.items():
+        for other in others:
+            if name in given and other in given:
+                yield f"{given[name].where} and {given[other].where} exclude each other; keep one"
 
 
 def _algorithms(values: Values, given: Mapping[str, Given]) -> Iterator[str]:

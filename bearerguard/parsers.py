@@ -6,7 +6,6 @@ Text is what the environment holds; code may pass the Python value itself.
 import base64
 import binascii
 import re
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -71,12 +70,12 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(text(item) for item in items)
 
 
-def issuer(value: Any) -> str:
-    """Take the name of one issuer, alone or as a list of one."""
+def audiences(value: Any) -> tuple[str, ...]:
+    """Take names of this API; a resource identifier has no fragment (RFC 8707 section 2)."""
     names = texts(value)
-    if len(names) > 1:
-        raise ValueError("names several issuers, which is not available yet; name one")
-    return names[0]
+    if any("://" in name and "#" in name for name in names):
+        raise ValueError("has a fragment (RFC 8707 section 2); leave out '#...'")
+    return names
 
 
 def switch(value: Any) -> bool:
@@ -197,17 +196,6 @@ def paths(value: Any) -> tuple[str, ...]:
         problems = [problem.removeprefix("public: ") for problem in error.problems]
         raise ValueError("; ".join(problems)) from None
     return entries
-
-
-def certificates(value: Any) -> str:
-    """Take the name of a file with certificates of authorities that can be loaded."""
-    file = text(value)
-    try:
-        ssl.create_default_context(cafile=file)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; NUL is a ValueError
-        why = "no such file" if isinstance(error, FileNotFoundError) else type(error).__name__
-        raise ValueError(f"cannot be used ({why}); name a PEM file of certificates") from None
-    return file
 
 
 def quotable(value: Any) -> str:

@@ -1,110 +1,131 @@
 """Every setting, once: the argument, the environment name, the Flask key and the table in the docs.
 
-A field ``jwks_ttl`` is the argument ``jwks_ttl`` and the name ``BEARERGUARD_JWKS_TTL``. Values come
-as text from the environment and as Python values from code; the parser beside the default reads
-both. Every problem is named at once, with where the value came from and how to mend it.
+A field ``jwks_ttl`` is the argument ``jwks_ttl``, the name ``BEARERGUARD_JWKS_TTL`` and the key
+``jwks_ttl`` of a TOML file. Values come as text from the environment and as Python values from
+code; the parser beside the default reads both. Whom a setting is about where there are several
+issuers stands there too. :mod:`bearerguard.configuration` makes settings out of all this.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any
 
+from bearerguard import file_parsers as f
 from bearerguard import parsers as p
-from bearerguard.consistency import problems_of
 from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, PROFILES, Place, Policy
 from bearerguard.core.policy import ROLE_FORMS as ROLES
-from bearerguard.errors import ConfigurationError
-from bearerguard.sources import (
-    PREFIX,
-    Given,
-    Source,
-    find,
-    from_app_config,
-    from_arguments,
-    from_environment,
-    unknown_names,
-)
+from bearerguard.sources import PREFIX, Source, from_app_config, from_arguments, from_environment
 
 __all__ = [
     "PREFIX",
+    "About",
     "Settings",
     "Source",
     "from_app_config",
     "from_arguments",
     "from_environment",
+    "names_about",
 ]
 
 
-def setting(default: Any, parse: Callable[[Any], Any], meaning: str) -> Any:
+class About(Enum):
+    """Whom a setting is about, and so where it may stand where there are several issuers."""
+
+    API = "the whole API: at the top level, never with an issuer"
+    ALL = "either every issuer, at the top level, or one of them, with it; never both"
+    ONE = "one issuer: with it; at the top level only where there is no other"
+    MEMBER = "one issuer among several: only ever with it"
+
+
+ALL, ONE, MEMBER = About.ALL, About.ONE, About.MEMBER
+
+
+def setting(
+    default: Any, parse: Callable[[Any], Any], meaning: str, about: About = About.API
+) -> Any:
     """Declare a setting that works."""
-    return field(default=default, metadata={"parse": parse, "meaning": meaning})
+    return field(default=default, metadata={"parse": parse, "meaning": meaning, "about": about})
 
 
-def later(default: Any, meaning: str) -> Any:
+def later(default: Any, meaning: str, about: About = About.API) -> Any:
     """Declare a setting whose feature is still to come: nothing but its default is taken."""
-    return field(default=default, metadata={"parse": None, "meaning": meaning})
+    return field(default=default, metadata={"parse": None, "meaning": meaning, "about": about})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What an operator can say. Durations are seconds, sizes bytes; None means not set."""
 
-    issuer: str = setting("", p.issuer, "the exact `iss` of the tokens; required")
+    issuer: str = setting("", p.text, "the exact `iss` of the tokens; required", ONE)
     audience: tuple[str, ...] = setting(
-        (), p.texts, "this API as its tokens name it in `aud`; any one of a list; required"
+        (), p.audiences, "this API as its tokens name it in `aud`; any one of a list; required", ALL
     )
-    profile: str = setting("auto", p.profile, "`rfc9068` (strict; what `auto` takes) or `jwt`")
+    profile: str = setting("auto", p.profile, "`rfc9068` (strict; what `auto` takes) or `jwt`", ONE)
     algorithms: tuple[str, ...] | None = setting(
-        None, p.algorithms, "the signature algorithms allowed; all asymmetric ones by default"
+        None, p.algorithms, "the signature algorithms allowed; all asymmetric ones by default", ALL
     )
     secret: p.Secret | None = setting(
-        None, p.secret, "an HMAC secret, text or `base64:...`; then only HS* is accepted"
+        None, p.secret, "an HMAC secret, text or `base64:...`; then only HS* is accepted", ONE
     )
-    jwks_uri: str | None = setting(None, p.text, "the URL of the keys, instead of discovery")
-    jwks_file: str | None = later(None, "the keys in a file, instead of discovery")
+    jwks_uri: str | None = setting(None, p.text, "the URL of the keys, instead of discovery", ONE)
+    jwks_file: str | None = setting(None, f.keys, "the keys in a file, instead of discovery", ONE)
     jwks_token_file: str | None = setting(
-        None, p.text, "a file with a bearer token for fetching the keys, read anew each time"
+        None, f.file, "a file with a bearer token for fetching the keys, read anew each time", ONE
     )
     jwks_ttl: float | None = setting(
-        None, p.seconds(1, 86400), "how long keys are fresh; else as Cache-Control says"
+        None, p.seconds(1, 86400), "how long keys are fresh; else as Cache-Control says", ALL
     )
     jwks_stale_for: float = setting(
-        3600.0, p.seconds(0, 7 * 86400), "how long keys serve after that while the issuer is down"
+        3600.0,
+        p.seconds(0, 7 * 86400),
+        "how long keys serve after that while the issuer is down",
+        ALL,
     )
-    jwks_timeout: float = setting(5.0, p.seconds(1, 60), "how long fetching the keys may take")
-    jwks_snapshot: str | None = later(None, "a file for the last good keys, for all workers")
+    jwks_timeout: float = setting(5.0, p.seconds(1, 60), "how long fetching the keys may take", ALL)
+    jwks_snapshot: str | None = setting(
+        None, f.snapshot, "a file for the last good keys, for all workers", ALL
+    )
     ca_file: str | None = setting(
-        None, p.certificates, "the certificates to trust, not the client's own"
+        None, f.certificates, "the certificates to trust, not the client's own", ALL
     )
-    allow_http: bool = setting(default=False, parse=p.switch, meaning="take `http:` anywhere")
+    allow_http: bool = setting(
+        default=False, parse=p.switch, meaning="take `http:` anywhere", about=ALL
+    )
     scope_claims: tuple[str, ...] | None = setting(
-        None, p.places, "where scopes stand: claims' names or JSON Pointers; by profile"
+        None, p.places, "where scopes stand: claims' names or JSON Pointers; by profile", ONE
     )
     role_claims: tuple[str, ...] | None = setting(
-        None, p.places, "where roles stand, groups and permissions included; by profile"
+        None, p.places, "where roles stand, groups and permissions included; by profile", ONE
     )
-    token_types: None = later(None, "the accepted `typ`")
-    required_claims: None = later(None, "the claims that must be there")
-    match: None = later(None, "`claim=value` pairs that must hold")
-    clients: None = later(None, "the allowed client ids")
-    client_claims: None = later(None, "where client ids stand")
-    tenants: None = later(None, "the allowed tenants of an issuer template")
-    missing_audience: None = later(None, "what stands in for a missing `aud`")
+    token_types: None = later(None, "the accepted `typ`", ONE)
+    required_claims: None = later(None, "the claims that must be there", ONE)
+    match: None = later(None, "`claim=value` pairs that must hold", ONE)
+    clients: None = later(None, "the allowed client ids", ONE)
+    client_claims: None = later(None, "where client ids stand", ONE)
+    tenants: None = later(None, "the allowed tenants of an issuer template", ONE)
+    missing_audience: None = later(None, "what stands in for a missing `aud`", ONE)
+    scopes_allowed: tuple[str, ...] | None = setting(
+        None, p.scopes, "the scopes that count in this issuer's tokens", MEMBER
+    )
+    roles_allowed: tuple[str, ...] | None = setting(
+        None, p.texts, "the roles that count in this issuer's tokens", MEMBER
+    )
     required_scopes: tuple[str, ...] = setting((), p.scopes, "scopes that every route needs")
     public: tuple[str, ...] = setting((), p.paths, "paths without a guard: `/healthz`, `/docs/*`")
     realm: str | None = setting(None, p.quotable, "the realm of challenges; else the audience")
     resource: str | None = later(None, "the URL of this API (RFC 9728)")
     leeway: float = setting(30.0, p.seconds(0, 300), "the tolerance for the clocks of others")
     max_token_age: float | None = setting(
-        None, p.seconds(1, 366 * 86400), "the greatest age of a token, by `iat`"
+        None, p.seconds(1, 366 * 86400), "the greatest age of a token, by `iat`", ALL
     )
     max_token_bytes: int = setting(16384, p.number(512, 1 << 20), "the longest token looked at")
     token_cache: int = later(4096, "how many verified tokens are kept")
-    introspection_uri: str | None = later(None, "the endpoint for opaque tokens (RFC 7662)")
-    introspection_client_id: str | None = later(None, "this API's name at that endpoint")
-    introspection_client_secret: str | None = later(None, "its secret there")
-    introspection_auth: str | None = later(None, "how it authenticates there")
-    introspection_key_file: str | None = later(None, "its key there")
+    introspection_uri: str | None = later(None, "the endpoint for opaque tokens (RFC 7662)", ONE)
+    introspection_client_id: str | None = later(None, "this API's name at that endpoint", ONE)
+    introspection_client_secret: str | None = later(None, "its secret there", ONE)
+    introspection_auth: str | None = later(None, "how it authenticates there", ONE)
+    introspection_key_file: str | None = later(None, "its key there", ONE)
     store_url: str = later("memory://", "what all instances share")
     dpop: str = later("off", "`accept` or `require` proofs of possession (RFC 9449)")
     mtls: str = later("off", "`accept` or `require` client certificates (RFC 8705)")
@@ -112,24 +133,14 @@ class Settings:
     client_cert_header: str | None = later(None, "the header with the client's certificate")
     mode: str = later("enforce", "`report-without-enforcing` decides, logs and lets through")
     report_until: str | None = later(None, "when that ends")
-    config: str | None = later(None, "a TOML file with these settings")
+    config: str | None = setting(None, f.file, "a TOML file with these settings")
 
     @classmethod
     def load(cls, *sources: Source) -> "Settings":
-        """Merge sources, the first one that has a value wins, and check the whole.
+        """Give what :func:`bearerguard.configuration.configure` makes for the API as a whole."""
+        from bearerguard.configuration import configure  # noqa: PLC0415  it stands above this
 
-        Raises:
-            ConfigurationError: naming every problem.
-        """
-        names = [spec.name for spec in fields(cls)]
-        problems = [text for source in sources for text in unknown_names(source, names)]
-        given = {name: found for name in names if (found := find(name, sources)) is not None}
-        values, unreadable = _read(given)
-        problems += unreadable
-        problems += problems_of(values, given, sources)
-        if problems:
-            raise ConfigurationError(*problems)
-        return cls(**values)
+        return configure(*sources).settings
 
     def policy(self, supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
         """Turn the settings into the rules for this issuer's tokens.
@@ -148,6 +159,8 @@ class Settings:
             leeway_s=self.leeway,
             max_age_s=self.max_token_age,
             max_bytes=self.max_token_bytes,
+            scopes_allowed=None if self.scopes_allowed is None else frozenset(self.scopes_allowed),
+            roles_allowed=None if self.roles_allowed is None else frozenset(self.roles_allowed),
         )
 
     def profile_in_force(self) -> str:
@@ -157,7 +170,7 @@ class Settings:
     def challenge_realm(self) -> str:
         """Give the realm of challenges: the audience, where a header field can hold it."""
         try:
-            return self.realm or p.quotable(self.audience[0])
+            return self.realm or p.quotable(self.audience[0] if self.audience else "api")
         except ValueError:
             return "api"
 
@@ -168,27 +181,9 @@ class Settings:
         return [alg for alg, least in HMAC_KEY_BYTES.items() if size >= least]
 
 
-def _read(given: Mapping[str, Given]) -> tuple[dict[str, Any], list[str]]:
-    """Read what was given; give the values, and what is wrong with the others."""
-    values, problems = {}, []
-    for spec in fields(Settings):
-        if spec.name in given:
-            try:
-                values[spec.name] = _parse(spec, given[spec.name])
-            except ValueError as error:
-                problems.append(f"{given[spec.name].where} {error}")
-    return values, problems
-
-
-def _parse(spec: "Field[Any]", given: Given) -> Any:
-    if given.problem is not None:
-        raise ValueError(given.problem)
-    parse = spec.metadata["parse"]
-    if parse is not None:
-        return parse(given.raw)
-    if given.raw != spec.default and (spec.default is None or given.raw != str(spec.default)):
-        raise ValueError("is not available yet; leave it out")
-    return spec.default
+def names_about(*about: About) -> tuple[str, ...]:
+    """Give the names of the settings that are about these."""
+    return tuple(spec.name for spec in fields(Settings) if spec.metadata["about"] in about)
 
 
 def _places(paths: tuple[str, ...] | None, forms: dict[str, Any]) -> tuple[Place, ...]:

@@ -80,7 +80,7 @@ def find(setting: str, sources: Sequence[Source]) -> Given | None:
         if file is not None:
             return _from_file(setting, source, file, is_twice=value is not None)
         if value is not None:
-            shown = "***" if setting in FROM_FILE else _shown(value)
+            shown = "***" if setting in FROM_FILE else shown_value(value)
             return Given(f"{source.spell(setting)}={shown} ({source.name})", value)
     return None
 
@@ -94,7 +94,21 @@ def unknown_names(source: Source, settings: Collection[str]) -> Iterator[str]:
         bare = unknown.upper().removeprefix(PREFIX).lower()
         close = difflib.get_close_matches(bare, names, n=1, cutoff=0.5)
         hint = f"; did you mean {source.spell(close[0])}?" if close else "; leave it out"
-        yield f"{unknown} ({source.name}) is not a setting{hint}"
+        name = unknown if unknown.isprintable() else repr(unknown)
+        yield f"{name} ({source.name}) is not a setting{hint}"
+
+
+def shown_value(value: Any) -> str:
+    """Show a value in a message: on one line, not too long, without a password in a URL.
+
+    What stands inside a table is not shown: below a wrong header it may be anybody's secret.
+    """
+    if isinstance(value, Mapping):
+        return "{...}"
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        return "[...]"
+    text = PASSWORD_IN_URL.sub("//***@", repr(value))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _without_service_links(environ: Mapping[str, str]) -> dict[str, str]:
@@ -106,12 +120,6 @@ def _without_service_links(environ: Mapping[str, str]) -> dict[str, str]:
     return ours
 
 
-def _shown(value: Any) -> str:
-    """Show a value in a message: on one line, not too long, without a password in a URL."""
-    text = PASSWORD_IN_URL.sub("//***@", repr(value))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
 def _from_file(setting: str, source: Source, file: Any, *, is_twice: bool) -> Given:
     by_file = source.spell(f"{setting}_file")
     if is_twice:
@@ -119,7 +127,7 @@ def _from_file(setting: str, source: Source, file: Any, *, is_twice: bool) -> Gi
         return Given(where, problem="are both set; keep one")
     # Whoever pastes the secret itself here must not find it in the log.
     looks_like_a_path = str(file).startswith(("/", ".", "~")) and len(str(file)) < LONGEST_SHOWN
-    where = f"{by_file}={_shown(file) if looks_like_a_path else '***'} ({source.name})"
+    where = f"{by_file}={shown_value(file) if looks_like_a_path else '***'} ({source.name})"
     try:
         with Path(file).open(encoding="utf-8", newline="") as opened:
             content = opened.read(LARGEST_FILE + 1)

@@ -1,10 +1,7 @@
 """From what an operator wrote to a checked value."""
 
 import base64
-import ssl
-from pathlib import Path
 
-import certifi
 import pytest
 
 from bearerguard import parsers as p
@@ -33,7 +30,7 @@ def test_a_space_around_a_text_would_never_match_and_is_refused(value):
 @pytest.mark.parametrize("value", ['"x"', "'x'", '"https://a.example"', "''"])
 def test_quotation_marks_around_a_text_are_refused(value):
     """docker --env-file and systemd hand them over as part of the value."""
-    for parse in (p.text, p.texts, p.issuer):
+    for parse in (p.text, p.texts, p.audiences):
         assert "has quotation marks in it" in refusal(parse, value)
 
 
@@ -242,22 +239,10 @@ def test_a_public_path_that_opens_all_or_matches_nothing_is_refused_at_once(valu
     assert "public: " not in told
 
 
-def test_a_file_of_certificates_is_loaded_once_to_see_that_it_can_be(tmp_path):
-    assert certifi.where() == p.certificates(certifi.where())
-    none, broken = tmp_path / "none", tmp_path / "broken"
-    none.write_text("no certificate")
-    text = Path(certifi.where()).read_text(encoding="utf-8")
-    broken.write_text(text[: text.index("-----END")])
-
-    for file in (none, broken):
-        assert f"cannot be used ({ssl.SSLError.__name__})" in refusal(p.certificates, str(file))
-    assert (
-        refusal(p.certificates, str(tmp_path / "absent"))
-        == "cannot be used (no such file); name a PEM file of certificates"
-    )
-    for value in (str(tmp_path), "a\0b"):
-        assert "cannot be used (" in refusal(p.certificates, value)
-    assert refusal(p.certificates, 5) == "must be text"
+@pytest.mark.parametrize("value", ["https://a#b", "https://a/#", "x,https://a#", ["x", "x://#"]])
+def test_an_audience_that_is_a_url_has_no_fragment(value):
+    """RFC 8707 section 2."""
+    assert "has a fragment (RFC 8707 section 2)" in refusal(p.audiences, value)
 
 
 @pytest.mark.parametrize("value", ["Orders", 'a "b"', "a\\b", " ", "~"])
