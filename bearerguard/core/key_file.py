@@ -37,9 +37,9 @@ from bearerguard.core.jwk import (
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BEGIN = b"-----BEGIN "
-# Every label that means one ends so: PKCS #8, encrypted or not, RSA, EC, OpenSSH.
-PRIVATE_KEY = re.compile(rb"BEGIN [A-Z0-9 ]*PRIVATE KEY")
-# Possessive, so that a long file without an end costs one walk over it and not many.
+# In every label that means one: PKCS #8, encrypted or not, RSA, EC, OpenSSH, PGP.
+PRIVATE_KEY = b"PRIVATE KEY"
+# Possessive, so that a long block without an end costs one walk over it and not many.
 BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64}+)-----([^-]*+)-----END \1-----")
 PUBLIC_KEY_LABELS = (b"PUBLIC KEY", b"RSA PUBLIC KEY")
 CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
@@ -62,7 +62,7 @@ def parse_key_file(content: bytes) -> KeySet:
     if not text:
         raise KeySetError("the file is empty")
     # Whoever put it here has published it to this host: nothing in the file is to be relied upon.
-    if PRIVATE_KEY.search(text):
+    if BEGIN in text and PRIVATE_KEY in text:
         raise KeySetError(
             "the file holds a private key, which never leaves the issuer; replace that key pair "
             "and put only the public key here (openssl pkey -pubout -in private.pem)"
@@ -109,25 +109,25 @@ def _jwk_of(der: bytes) -> dict[str, Any]:
         # cryptography would give a plain RSA key, which verifies what this one must not.
         raise KeyRefusedError("an RSASSA-PSS key: put it into a JWK Set, with its alg")
     try:
-        key = load_der_public_key(der)
-        match key:
-            case RSAPublicKey():
-                return RSAAlgorithm.to_jwk(key, as_dict=True)
-            case EllipticCurvePublicKey():
-                return ECAlgorithm.to_jwk(key, as_dict=True)
-            case Ed25519PublicKey():
-                return OKPAlgorithm.to_jwk(key, as_dict=True)
-            case _:
-                return _ml_dsa_jwk_of(key)
+        jwk = _supported_jwk_of(load_der_public_key(der))
     # InvalidKeyError is PyJWT's word for a curve that JOSE has no name for.
     except (ValueError, UnsupportedAlgorithm, InvalidKeyError):
-        raise KeyRefusedError("broken, or of a kind that is not supported") from None
+        raise KeyRefusedError("broken, or of an unknown kind") from None
+    if jwk is None:
+        raise KeyRefusedError("of a kind that is not supported")
+    return jwk
 
 
-def _ml_dsa_jwk_of(key: Any) -> dict[str, Any]:
-    """Write an ML-DSA key as a JWK, which PyJWT cannot."""
+def _supported_jwk_of(key: Any) -> dict[str, Any] | None:
+    match key:
+        case RSAPublicKey():
+            return RSAAlgorithm.to_jwk(key, as_dict=True)
+        case EllipticCurvePublicKey():
+            return ECAlgorithm.to_jwk(key, as_dict=True)
+        case Ed25519PublicKey():
+            return OKPAlgorithm.to_jwk(key, as_dict=True)
     for alg, kind in ML_DSA_KEYS.items():
         if isinstance(key, kind):
             pub = base64url_encode(key.public_bytes_raw()).decode()
             return {"kty": "AKP", "alg": alg, "pub": pub}
-    raise KeyRefusedError("a key that makes no signatures of JOSE")
+    return None

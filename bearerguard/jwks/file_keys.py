@@ -26,6 +26,8 @@ from typing import Any
 from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.errors import ConfigurationError, RejectedError
+from bearerguard.events import OnEvent
+from bearerguard.jwks.keys import Tried
 
 # As much as a fetch may bring, for the same reason.
 MAX_BYTES = 512 * 1024
@@ -77,7 +79,7 @@ class FileKeys:
         self,
         file: str,
         clock: Callable[[], float] = time.monotonic,
-        on_event: Callable[[Any], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         _ = on_event
         self._clock = clock
@@ -107,7 +109,7 @@ class FileKeys:
         self._look_if_due()
         return self._reading.generation
 
-    def keys(self, kid: str | None, tried: tuple[Key, ...] = ()) -> tuple[Key, ...]:
+    def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys for a key id that were not tried yet, without ever waiting.
 
         Raises:
@@ -125,7 +127,7 @@ class FileKeys:
             raise RejectedError("key_unknown", expected=expected, found=kid)
         return fit
 
-    async def akeys(self, kid: str | None, tried: tuple[Key, ...] = ()) -> tuple[Key, ...]:
+    async def akeys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Do the same from a task."""
         return self.keys(kid, tried)
 
@@ -143,7 +145,7 @@ class FileKeys:
             "last_error": reading.error,
         }
 
-    def _fit(self, kid: str | None, tried: tuple[Key, ...]) -> tuple[Key, ...]:
+    def _fit(self, kid: str | None, tried: Tried) -> tuple[Key, ...]:
         return tuple(key for key in self._reading.keys.candidates(kid) if key not in tried)
 
     def _look_if_due(self) -> None:
