@@ -16,10 +16,11 @@ from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
-from bearerguard.core.flow import Flow, KeyQuery, admit, authenticate
+from bearerguard.core.flow import Flow, IssuerQuery, Query, admit, authenticate
 from bearerguard.core.jwk import Key, KeySet, secret_key
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
 from bearerguard.core.request import RequestView
+from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
@@ -53,6 +54,7 @@ class Guard:
     ) -> None:
         self.settings = Settings.load(from_arguments(settings))
         self.policy = self.settings.policy(_default_algorithms(self.settings))
+        self.trust = Trust.of([self.policy])
         self.clock = clock
         self._realm = self.settings.challenge_realm()
         self._keys = keys_of(self.settings, fetcher, clock)
@@ -87,11 +89,11 @@ class Guard:
             UnavailableError: the issuer's keys cannot be had.
             RuntimeError: the keys must be fetched first, and this thread runs an event loop.
         """
-        return self._drive(authenticate(raw, self.policy, self.clock()))
+        return self._drive(authenticate(raw, self.trust, self.clock()))
 
     async def averify(self, raw: str) -> AccessToken:
         """Verify one access token without blocking the event loop; otherwise as :meth:`verify`."""
-        return await self._adrive(authenticate(raw, self.policy, self.clock()))
+        return await self._adrive(authenticate(raw, self.trust, self.clock()))
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
         """Decide about a request: its token, or None for an anonymous caller who may pass.
@@ -99,7 +101,7 @@ class Guard:
         Raises what :meth:`verify` raises; each refusal is logged here, and only here.
         """
         try:
-            return self._drive(admit(request, access, self.policy, self.clock()))
+            return self._drive(admit(request, access, self.trust, self.clock()))
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -107,7 +109,7 @@ class Guard:
     async def aadmit(self, request: RequestView, access: Access) -> AccessToken | None:
         """Decide about a request without blocking the event loop; otherwise as :meth:`admit`."""
         try:
-            return await self._adrive(admit(request, access, self.policy, self.clock()))
+            return await self._adrive(admit(request, access, self.trust, self.clock()))
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -120,26 +122,26 @@ class Guard:
 
     def explain(self, raw: str) -> Explanation:
         """Run every check on a token, with the keys that are there; never raises."""
-        flow = explain(raw, self.policy, self.clock())
-        return _drive(flow, lambda query: self._keys.present(query.kid))
+        flow = explain(raw, self.trust, self.clock())
+        return _drive(flow, lambda query: self._keys.present(_kid(query)))
 
     async def aexplain(self, raw: str) -> Explanation:
         """Run every check on a token, fetching the keys where needed; never raises."""
-        return await self._adrive(explain(raw, self.policy, self.clock()))
+        return await self._adrive(explain(raw, self.trust, self.clock()))
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
         return {self.settings.issuer: self._keys.status()}
 
     def _drive(self, flow: Flow[Result]) -> Result:
-        return _drive(flow, lambda query: self._keys.keys(query.kid))
+        return _drive(flow, lambda query: self._keys.keys(_kid(query)))
 
     async def _adrive(self, flow: Flow[Result]) -> Result:
         try:
             query = next(flow)
             while True:
                 try:
-                    keys = await self._keys.akeys(query.kid)
+                    keys = await self._keys.akeys(_kid(query))
                 except (RejectedError, UnavailableError) as error:
                     query = flow.throw(error)
                 else:
@@ -185,7 +187,13 @@ def _default_algorithms(settings: Settings) -> tuple[str, ...]:
     return tuple(alg for alg in ASYMMETRIC_ALGORITHMS if alg not in AKP_ALGORITHMS)
 
 
-def _drive(flow: Flow[Result], keys: Callable[[KeyQuery], Sequence[Key]]) -> Result:
+def _kid(query: Query) -> str | None:
+    if isinstance(query, IssuerQuery) or query.tried:
+        raise RejectedError("key_unknown")  # no other issuers, and no newer keys
+    return query.kid
+
+
+def _drive(flow: Flow[Result], keys: Callable[[Query], Sequence[Key]]) -> Result:
     try:
         query = next(flow)
         while True:

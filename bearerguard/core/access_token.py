@@ -85,6 +85,8 @@ class AccessToken:
 def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
     """Build the AccessToken of a verified token whose claims passed every rule.
 
+    What the issuer may not grant is left out: its tokens say what it likes, and the operator says
+    what of that counts here.
     Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
     """
     claims = verified.token.claims
@@ -94,8 +96,8 @@ def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
         subject=claims.get("sub"),
         client_id=claims.get("client_id"),
         audience=(audience,) if isinstance(audience, str) else tuple(audience),
-        scopes=read_places(claims, policy.scope_places, policy),
-        roles=read_places(claims, policy.role_places, policy),
+        scopes=_allowed(read_places(claims, policy.scope_places, policy), policy.scopes_allowed),
+        roles=_allowed(read_places(claims, policy.role_places, policy), policy.roles_allowed),
         expires_at=claims["exp"],
         issued_at=claims.get("iat"),
         auth_time=claims.get("auth_time"),
@@ -114,6 +116,10 @@ def read_places(claims: Claims, places: tuple[Place, ...], policy: Policy) -> fr
     return frozenset(
         name for place in places for name in _read_place(claims, place, policy.audiences)
     )
+
+
+def _allowed(granted: frozenset[str], allowed: frozenset[str] | None) -> frozenset[str]:
+    return granted if allowed is None else granted & allowed
 
 
 def find(claims: Any, path: str) -> Any:

@@ -94,17 +94,19 @@ def check_issued_at(claims: Claims, policy: Policy, now: float) -> None:
 
 
 def check_issuer(claims: Claims, policy: Policy, _now: float) -> None:
-    """The token must come from the configured issuer, compared code point by code point.
+    """The token must come from the policy's issuer, compared code point by code point.
 
     Source: RFC 9068 section 4, RFC 7519 section 4.1.1, RFC 8725 section 3.8.
-    Refuses: "issuer_missing", "claim_malformed", "issuer_mismatch".
+    Refuses: "issuer_missing", "claim_malformed", "issuer_mismatch"; every token under a policy of
+    no issuer.
     """
+    expected = policy.known_issuers if policy.issuer is None else policy.issuer
     if "iss" not in claims:
-        raise RejectedError("issuer_missing", expected=policy.issuer)
+        raise RejectedError("issuer_missing", expected=expected)
     if not isinstance(claims["iss"], str):
         raise RejectedError("claim_malformed", expected="iss as a string")
     if claims["iss"] != policy.issuer:
-        raise RejectedError("issuer_mismatch", expected=policy.issuer, found=claims["iss"])
+        raise RejectedError("issuer_mismatch", expected=expected, found=claims["iss"])
 
 
 def check_audience(claims: Claims, policy: Policy, _now: float) -> None:

@@ -10,11 +10,12 @@ from functools import partial
 from typing import TypeVar
 
 from bearerguard.core.claims import HEADER_RULES, RULES_AFTER_SIGNATURE, RULES_BEFORE_SIGNATURE
-from bearerguard.core.flow import Flow, KeyQuery, authorize
+from bearerguard.core.flow import Flow, authorize, choose, key_query, verify_with
 from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
-from bearerguard.core.signature import VerifiedToken, verify
+from bearerguard.core.signature import VerifiedToken
 from bearerguard.core.token import UnverifiedToken, check_size, read_claims, read_header, split
+from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError, UnavailableError
 
 Result = TypeVar("Result")
@@ -89,35 +90,46 @@ class Explanation:
         return Explanation([done.get(name, CheckReport(name, passed=None)) for name in CHECKS])
 
 
-def explain(raw: str, policy: Policy, now: float) -> Flow[Explanation]:
-    """Run every check on a token; the driver sends the keys, or throws why there are none."""
+def explain(raw: str, trust: Trust, now: float) -> Flow[Explanation]:
+    """Run every check on a token; the driver answers as it does for the flow, or throws why not."""
     report = Explanation()
-    token = _read(report, raw, policy)
-    if token is not None:
-        yield from _decide(report, token, policy, now)
+    found = yield from _read(report, raw, trust)
+    if found is not None:
+        yield from _decide(report, *found, now)
     return report.complete()
 
 
 def _decide(report: Explanation, token: UnverifiedToken, policy: Policy, now: float) -> Flow[None]:
     for rule in RULES_BEFORE_SIGNATURE:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
-    verified: VerifiedToken | None = None
-    try:
-        keys = yield KeyQuery(token.header.kid, token.header.alg)
-    except (RejectedError, UnavailableError) as error:
-        report.note_refusal("key", error)
-    else:
-        report.checks.append(CheckReport("key", passed=True))
-        verified = report.run("signature", partial(verify, token, keys))
+    verified = yield from _verify(report, token, policy)
     for rule in RULES_AFTER_SIGNATURE:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
     if verified is not None and report.accepted:
         report.run("authorization", partial(authorize, verified, policy))
 
 
-def _read(report: Explanation, raw: str, policy: Policy) -> UnverifiedToken | None:
+def _verify(
+    report: Explanation, token: UnverifiedToken, policy: Policy
+) -> Flow[VerifiedToken | None]:
+    check = "key"
+    try:
+        keys = yield key_query(token, policy)
+        report.checks.append(CheckReport(check, passed=True))
+        check = "signature"
+        verified = yield from verify_with(token, policy, keys)
+        report.checks.append(CheckReport(check, passed=True))
+    except (RejectedError, UnavailableError) as error:
+        report.note_refusal(check, error)
+        return None
+    return verified
+
+
+def _read(
+    report: Explanation, raw: str, trust: Trust
+) -> Flow[tuple[UnverifiedToken, Policy] | None]:
     """Run the checks that each need the one before; give None when one of them failed."""
-    report.run("size", partial(check_size, raw, policy.max_bytes))
+    report.run("size", partial(check_size, raw, trust.max_bytes))
     if not report.accepted:
         return None
     parts = report.run("shape", partial(split, raw))
@@ -126,7 +138,12 @@ def _read(report: Explanation, raw: str, policy: Policy) -> UnverifiedToken | No
     header = report.run("header", partial(read_header, parts))
     if header is None:
         return None
+    claims = report.run("claims", partial(read_claims, parts))
+    try:
+        policy = yield from choose(claims, trust)
+    except UnavailableError as error:
+        report.note_refusal("issuer", error)
+        return None
     for rule in HEADER_RULES:
         report.run(_name(rule), partial(rule, header, policy))
-    claims = report.run("claims", partial(read_claims, parts))
-    return None if claims is None else UnverifiedToken(header, parts, claims)
+    return None if claims is None else (UnverifiedToken(header, parts, claims), policy)

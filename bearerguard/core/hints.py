@@ -1,5 +1,7 @@
 """For the operator: what a refusal usually means and how to mend it. Callers never see these."""
 
+from collections.abc import Sequence
+
 from bearerguard.errors import RejectedError
 
 HINTS = {
@@ -24,13 +26,15 @@ HINTS = {
 def hint_for(error: RejectedError) -> str | None:
     """Give a sentence that helps to mend the refusal, where there is one."""
     if error.reason == "issuer_mismatch":
-        return _issuer_hint(str(error.expected), str(error.found))
+        expected = error.expected
+        known = expected if isinstance(expected, tuple) else (expected,)
+        return _issuer_hint([str(issuer) for issuer in known], str(error.found))
     return HINTS.get(error.reason)
 
 
-def _issuer_hint(expected: str, found: str) -> str:
-    if expected.rstrip("/") == found.rstrip("/"):
+def _issuer_hint(known: Sequence[str], found: str) -> str:
+    if found.rstrip("/") in {issuer.rstrip("/") for issuer in known}:
         return "they differ only by a trailing slash: set ISSUER exactly as the token has it"
-    if expected.lower() == found.lower():
+    if found.lower() in {issuer.lower() for issuer in known}:
         return "they differ only in upper and lower case: set ISSUER exactly as the token has it"
     return "the token comes from another issuer or tenant, or ISSUER names it otherwise"

@@ -82,10 +82,13 @@ PROFILES = {"rfc9068": RFC9068, "jwt": JWT}
 class Policy:
     """Everything that decides whether a token of one issuer is good for this API.
 
-    ``leeway_s`` and ``max_age_s`` are seconds, ``max_bytes`` the longest token that is looked at.
+    ``issuer`` None is the policy of no issuer: it refuses every token, and ``known_issuers`` are
+    those that a token could have come from. ``leeway_s`` and ``max_age_s`` are seconds,
+    ``max_bytes`` the longest token that is looked at. ``scopes_allowed`` and ``roles_allowed`` are
+    all that this issuer may grant; None is no limit.
     """
 
-    issuer: str
+    issuer: str | None
     audiences: tuple[str, ...]
     algorithms: frozenset[str]
     profile: Profile
@@ -95,3 +98,6 @@ class Policy:
     leeway_s: float = 30
     max_age_s: float | None = None
     max_bytes: int = 16384
+    known_issuers: tuple[str, ...] = ()
+    scopes_allowed: frozenset[str] | None = None
+    roles_allowed: frozenset[str] | None = None

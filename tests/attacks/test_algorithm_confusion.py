@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bearerguard import ConfigurationError, Guard, RejectedError
 from bearerguard.core.encoding import base64url_decode, base64url_encode
+from bearerguard.core.trust import Trust
 from bearerguard.testing import SigningKey
 
 FORMS = {
@@ -51,7 +52,8 @@ def test_a_mac_by_the_public_key_is_refused(issuer, reason, form, alg):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_mac_is_refused_even_past_the_check_of_the_algorithm(issuer, guard, form):
     """The second wall: no key of a set fits HS256, whatever the allow-list says."""
-    guard.policy = replace(guard.policy, algorithms=guard.policy.algorithms | {"HS256"})
+    policy = replace(guard.policy, algorithms=guard.policy.algorithms | {"HS256"})
+    guard.trust = Trust.of([policy])
     with pytest.raises(RejectedError) as refusal:
         guard.verify(hmac_token(issuer, FORMS[form](issuer.key)))
     assert refusal.value.reason == "key_unsuitable"

@@ -17,9 +17,9 @@ import pytest
 from cryptography import x509
 
 from bearerguard import Guard, RejectedError
-from bearerguard.core import flow
 from bearerguard.core.claims import check_algorithm, check_binding, check_type
 from bearerguard.core.encoding import base64url_decode, base64url_encode
+from bearerguard.core.flow import read as flow_of_reading
 from bearerguard.core.jwk import (
     PRIVATE_MEMBERS,
     Key,
@@ -30,6 +30,7 @@ from bearerguard.core.jwk import (
 )
 from bearerguard.core.signature import verify
 from bearerguard.core.token import UnverifiedToken, read_header, split
+from bearerguard.core.trust import Trust
 
 HERE = Path(__file__).parent
 DIVERGENCES: dict[str, str] = json.loads((HERE / "known_divergences.json").read_text("utf-8"))
@@ -59,6 +60,11 @@ def is_signed_by(compact: str, key: Key) -> bool:
         if refusal.reason != "signature_invalid":
             raise
         return False
+
+
+def read(raw: str, policy: Any) -> None:
+    """Read a token as far as that goes without asking anybody anything."""
+    next(flow_of_reading(raw, Trust.of([policy])), None)
 
 
 def verifies(compact: str, jwk: dict[str, Any]) -> bool:
@@ -192,7 +198,7 @@ def rfc9449(file: Any, policy: Any) -> Iterator[Vector]:
     bound = partial(is_refused, "token_bound", check_binding, claims, policy, 0.0)
     yield "the bound access token", bound, ("7800-3.1-2",)
     # The access token of section 4 is opaque; its "~" is no character of a JWT.
-    opaque = partial(is_refused, "token_malformed", flow.read, file["access_token"], policy)
+    opaque = partial(is_refused, "token_malformed", read, file["access_token"], policy)
     yield "the opaque access token", opaque, ("8725bis-3.14-1",)
 
 
