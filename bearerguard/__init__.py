@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     )
     from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
     from bearerguard.guard import Guard
+    from bearerguard.issuer import Issuer
 
 __all__ = [
     "AccessToken",
     "ConfigurationError",
     "Guard",
+    "Issuer",
     "Need",
     "RejectedError",
     "UnavailableError",
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AccessToken": "bearerguard.core.access_token",
     "Guard": "bearerguard.guard",
+    "Issuer": "bearerguard.issuer",
     "ConfigurationError": "bearerguard.errors",
     "RejectedError": "bearerguard.errors",
     "UnavailableError": "bearerguard.errors",

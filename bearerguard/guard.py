@@ -1,74 +1,94 @@
 """The guard: settings in, decisions out. The only door from the frameworks to the rest.
 
 Both drivers below run the one flow of :mod:`bearerguard.core.flow`; they differ only in how they
-wait for a key.
+wait for what it asks: a key, or who an issuer is.
 """
 
 import os
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from random import SystemRandom
 from typing import Any, TypeVar
 
-from bearerguard.core import signature
+from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
-from bearerguard.core.flow import Flow, IssuerQuery, Query, admit, authenticate
-from bearerguard.core.jwk import Key, KeySet, secret_key
-from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
+from bearerguard.core.flow import Flow, Query, admit, authenticate
+from bearerguard.core.jwk import Key
+from bearerguard.core.policy import Policy
 from bearerguard.core.request import RequestView
-from bearerguard.core.trust import Trust
+from bearerguard.directory import Directory, configured, supported_algorithms
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.jwks.cache import KeyCache
-from bearerguard.jwks.discovery import IssuerKeys
-from bearerguard.jwks.fetch import Fetcher, HttpFetcher
-from bearerguard.jwks.keys import Keys, StaticKeys
-from bearerguard.jwks.source import KeySource
-from bearerguard.log import log_refusal, log_start, logger
-from bearerguard.settings import Settings, Source, from_arguments, from_environment
+from bearerguard.events import Event, OnEvent
+from bearerguard.issuer import Issuer
+from bearerguard.issuers import KnownIssuer, Means
+from bearerguard.jwks.fetch import Fetcher
+from bearerguard.log import log_event, log_refusal, log_start, logger
+from bearerguard.resolver import Resolve
+from bearerguard.settings import Source, from_arguments, from_environment
 
 Result = TypeVar("Result")
+Clock = Callable[[], float]
 
 
 class Guard:
     """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
 
     The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
-    without the prefix; the environment is not read (that is :meth:`from_env`). ``fetcher`` replaces
-    the HTTP client, ``clock`` the source of the present time in seconds since 1970; then it also
-    tells the age of keys, so that tests can simulate time.
+    without the prefix; the environment is not read (that is :meth:`from_env`). Beside them:
+
+    ``issuers``: several issuers, each a :class:`bearerguard.Issuer` with settings of its own.
+    ``resolve_issuer``: a function, sync or async, from the name of an issuer to an Issuer or None,
+    asked about those names only that ``issuers_allowed`` lists, exactly or as templates such as
+    ``https://login.example/{tenant}``.
+    ``on_event``: a function that is told of every value of :mod:`bearerguard.events`.
+    ``fetcher`` replaces the HTTP client, ``clock`` the source of the present time in seconds since
+    1970; then it also tells the age of keys, so that tests can simulate time.
 
     Raises:
         ConfigurationError: naming every problem of the settings.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keywords, each of its own
         self,
+        configuration: Configuration | None = None,
+        /,
         *,
+        issuers: Sequence[Issuer] = (),
+        resolve_issuer: Resolve | None = None,
+        issuers_allowed: Sequence[str] = (),
         fetcher: Fetcher | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
+        on_event: OnEvent | None = None,
         **settings: Any,
     ) -> None:
-        self.settings = Settings.load(from_arguments(settings))
-        self.policy = self.settings.policy(_default_algorithms(self.settings))
-        self.trust = Trust.of([self.policy])
+        if configuration is None:
+            sources = [from_arguments(settings)]
+            configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
+        self.settings = configuration.settings
         self.clock = clock
-        self._realm = self.settings.challenge_realm()
-        self._keys = keys_of(self.settings, fetcher, clock)
-        LIVE_GUARDS.add(self)
-        log_start(self.settings, self.policy)
+        # The audience of the first issuer, where there are several with audiences of their own.
+        self._realm = next(iter(configuration.issuers), self.settings).challenge_realm()
+        self._on_event = on_event
+        means = Means(fetcher, clock, self._notify, supported_algorithms(configuration))
+        self.issuers = Directory(configuration, means, resolve_issuer, issuers_allowed)
+        self.trust = self.issuers.trust
+        for known in self.issuers.all():
+            log_start(known.settings, known.policy)
 
     @classmethod
-    def from_env(
+    def from_env(  # noqa: PLR0913  the same
         cls,
         *,
         environ: Mapping[str, str] | None = None,
         app_config: Source | None = None,
+        issuers: Sequence[Issuer] = (),
+        resolve_issuer: Resolve | None = None,
+        issuers_allowed: Sequence[str] = (),
         fetcher: Fetcher | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
+        on_event: OnEvent | None = None,
         **settings: Any,
     ) -> "Guard":
         """Make a guard from arguments, an app's configuration and the environment, in this order.
@@ -77,9 +97,21 @@ class Guard:
             ConfigurationError: naming every problem of the settings.
         """
         environment = from_environment(os.environ if environ is None else environ)
-        sources = [from_arguments(settings), app_config, environment]
-        merged = Settings.load(*filter(None, sources))
-        return cls(fetcher=fetcher, clock=clock, **vars(merged))
+        sources = [*filter(None, [from_arguments(settings), app_config]), environment]
+        configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
+        return cls(
+            configuration,
+            resolve_issuer=resolve_issuer,
+            issuers_allowed=issuers_allowed,
+            fetcher=fetcher,
+            clock=clock,
+            on_event=on_event,
+        )
+
+    @property
+    def has_one_issuer(self) -> bool:
+        """Whether every token comes from the same issuer, so that its subject alone is a name."""
+        return not self.issuers.may_grow and len(self.issuers.all()) == 1
 
     def verify(self, raw: str) -> AccessToken:
         """Verify one access token.
@@ -122,8 +154,7 @@ class Guard:
 
     def explain(self, raw: str) -> Explanation:
         """Run every check on a token, with the keys that are there; never raises."""
-        flow = explain(raw, self.trust, self.clock())
-        return _drive(flow, lambda query: self._keys.present(_kid(query)))
+        return _drive(explain(raw, self.trust, self.clock()), self.issuers.present)
 
     async def aexplain(self, raw: str) -> Explanation:
         """Run every check on a token, fetching the keys where needed; never raises."""
@@ -131,74 +162,60 @@ class Guard:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
-        return {self.settings.issuer: self._keys.status()}
+        return {known.settings.issuer: known.keys.status() for known in self.issuers.all()}
+
+    def ready(self) -> bool:
+        """Tell whether there are keys to decide with, of one issuer at least; fetches them if not.
+
+        For a readiness probe: asked every few seconds it also keeps the keys fresh, so that the
+        first request after a quiet time does not wait. An issuer that is down takes nobody out of
+        service as long as its last keys may serve, or as another issuer is there.
+        """
+        there = [_has_keys(known) for known in self.issuers.all()]  # all of them are kept fresh
+        return self.issuers.may_grow or any(there)
+
+    async def aready(self) -> bool:
+        """Tell the same without blocking the event loop."""
+        there = [await _ahas_keys(known) for known in self.issuers.all()]
+        return self.issuers.may_grow or any(there)
 
     def _drive(self, flow: Flow[Result]) -> Result:
-        return _drive(flow, lambda query: self._keys.keys(_kid(query)))
+        return self._noted(_drive(flow, self.issuers.answer))
 
     async def _adrive(self, flow: Flow[Result]) -> Result:
         try:
             query = next(flow)
             while True:
                 try:
-                    keys = await self._keys.akeys(_kid(query))
+                    answer = await self.issuers.aanswer(query)
                 except (RejectedError, UnavailableError) as error:
                     query = flow.throw(error)
                 else:
-                    query = flow.send(keys)
+                    query = flow.send(answer)
         except StopIteration as done:
             result: Result = done.value
-            return result
+            return self._noted(result)
+
+    def _noted(self, result: Result) -> Result:
+        if isinstance(result, AccessToken):
+            self.issuers.note_good_token(result.issuer)
+        return result
+
+    def _notify(self, event: Event) -> None:
+        log_event(event)
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except Exception:  # noqa: BLE001  whoever watches must not change what happens
+                logger.exception("on_event failed")
 
 
-LIVE_GUARDS: "weakref.WeakSet[Guard]" = weakref.WeakSet()
-
-
-def keys_of(settings: Settings, fetcher: Fetcher | None, clock: Callable[[], float]) -> Keys:
-    """Make the source of keys that the settings describe."""
-    if settings.secret is not None:
-        return StaticKeys(KeySet((secret_key(settings.secret.value),)))
-    # The wall clock may be set back; the age of keys is measured with one that cannot be.
-    key_clock = time.monotonic if clock is time.time else clock
-    load = IssuerKeys(
-        issuer=settings.issuer,
-        fetcher=fetcher or HttpFetcher(settings.ca_file),
-        timeout_s=settings.jwks_timeout,
-        jwks_uri=settings.jwks_uri,
-        token_file=settings.jwks_token_file,
-        http_allowed=settings.allow_http,
-        clock=key_clock,
-    )
-    cache = KeyCache(
-        ttl_s=settings.jwks_ttl,
-        stale_for_s=settings.jwks_stale_for,
-        deadline_s=settings.jwks_timeout,
-        jitter=SystemRandom().random,
-    )
-    return KeySource(load, cache, key_clock)
-
-
-def _default_algorithms(settings: Settings) -> tuple[str, ...]:
-    """Leave ML-DSA out where it is only a default that this machine's OpenSSL cannot serve."""
-    is_default = settings.algorithms is None and settings.secret is None
-    if not is_default or signature.ml_dsa_is_supported():
-        return ASYMMETRIC_ALGORITHMS
-    logger.warning("this OpenSSL has no ML-DSA: %s are not accepted", ", ".join(AKP_ALGORITHMS))
-    return tuple(alg for alg in ASYMMETRIC_ALGORITHMS if alg not in AKP_ALGORITHMS)
-
-
-def _kid(query: Query) -> str | None:
-    if isinstance(query, IssuerQuery) or query.tried:
-        raise RejectedError("key_unknown")  # no other issuers, and no newer keys
-    return query.kid
-
-
-def _drive(flow: Flow[Result], keys: Callable[[Query], Sequence[Key]]) -> Result:
+def _drive(flow: Flow[Result], answer: Callable[[Query], Sequence[Key] | Policy | None]) -> Result:
     try:
         query = next(flow)
         while True:
             try:
-                found = keys(query)
+                found = answer(query)
             except (RejectedError, UnavailableError) as error:
                 query = flow.throw(error)
             else:
@@ -206,3 +223,17 @@ def _drive(flow: Flow[Result], keys: Callable[[Query], Sequence[Key]]) -> Result
     except StopIteration as done:
         result: Result = done.value
         return result
+
+
+def _has_keys(known: KnownIssuer) -> bool:
+    try:
+        return bool(known.keys.keys(None))
+    except UnavailableError:
+        return False
+
+
+async def _ahas_keys(known: KnownIssuer) -> bool:
+    try:
+        return bool(await known.keys.akeys(None))
+    except UnavailableError:
+        return False

@@ -5,17 +5,22 @@ facts as ``record.bearerguard``, a dict with the stable names used below.
 """
 
 import logging
+from collections.abc import Mapping
+from dataclasses import asdict
 
 from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.events import Event, FetchEnded, KeyRefused, KeyStateChanged
 from bearerguard.settings import Settings
 
 logger = logging.getLogger("bearerguard")
 
 # A fact may come from a token: as long as an issuer's URL, no longer.
 LONGEST_FACT = 200
+# Seen after every quiet night, and in an outage.
+OUT_OF_DATE = {"stale_ok", "expired"}
 
 
 def log_start(settings: Settings, policy: Policy) -> None:
@@ -48,9 +53,26 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
     else:
         facts["found"] = _short(refusal.detail)
         level = logging.WARNING
-    # One value with !r each: a line break in a claim must not begin a line of its own.
-    line = " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
-    logger.log(level, "refused: %s", line, extra={"bearerguard": facts})
+    logger.log(level, "refused: %s", _line(facts), extra={"bearerguard": facts})
+
+
+def log_event(event: Event) -> None:
+    """Write what happened to an issuer's keys: failures and refused keys as warnings."""
+    facts = {"event": type(event).__name__, **asdict(event)}
+    level = logging.DEBUG
+    if isinstance(event, KeyRefused) or (isinstance(event, FetchEnded) and event.error is not None):
+        level = logging.WARNING
+    elif isinstance(event, KeyStateChanged) and event.after in OUT_OF_DATE:
+        level = logging.INFO
+    line = " ".join(
+        f"{name}={_short(value)!r}" for name, value in facts.items() if value is not None
+    )
+    logger.log(level, "keys: %s", line, extra={"bearerguard": facts})
+
+
+def _line(facts: Mapping[str, object]) -> str:
+    """Write each value with !r: a line break in a claim must not begin a line of its own."""
+    return " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
 
 
 def _short(fact: object) -> str | None:

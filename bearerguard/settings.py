@@ -57,7 +57,9 @@ def later(default: Any, meaning: str, about: About = About.API) -> Any:
 class Settings:
     """What an operator can say. Durations are seconds, sizes bytes; None means not set."""
 
-    issuer: str = setting("", p.text, "the exact `iss` of the tokens; required", ONE)
+    issuer: str = setting(
+        "", p.text, "the exact `iss` of the tokens, several in a list; required", ONE
+    )
     audience: tuple[str, ...] = setting(
         (), p.audiences, "this API as its tokens name it in `aud`; any one of a list; required", ALL
     )
@@ -69,7 +71,9 @@ class Settings:
         None, p.secret, "an HMAC secret, text or `base64:...`; then only HS* is accepted", ONE
     )
     jwks_uri: str | None = setting(None, p.text, "the URL of the keys, instead of discovery", ONE)
-    jwks_file: str | None = setting(None, f.keys, "the keys in a file, instead of discovery", ONE)
+    jwks_file: str | None = setting(
+        None, f.keys, "a file with the keys, a JWK Set or PEM, instead of discovery", ONE
+    )
     jwks_token_file: str | None = setting(
         None, f.file, "a file with a bearer token for fetching the keys, read anew each time", ONE
     )
@@ -84,7 +88,7 @@ class Settings:
     )
     jwks_timeout: float = setting(5.0, p.seconds(1, 60), "how long fetching the keys may take", ALL)
     jwks_snapshot: str | None = setting(
-        None, f.snapshot, "a file for the last good keys, for all workers", ALL
+        None, f.snapshot, "a file for the last good keys, shared by all workers of a host", ALL
     )
     ca_file: str | None = setting(
         None, f.certificates, "the certificates to trust, not the client's own", ALL
@@ -133,7 +137,9 @@ class Settings:
     client_cert_header: str | None = later(None, "the header with the client's certificate")
     mode: str = later("enforce", "`report-without-enforcing` decides, logs and lets through")
     report_until: str | None = later(None, "when that ends")
-    config: str | None = setting(None, f.file, "a TOML file with these settings")
+    config: str | None = setting(
+        None, f.file, "a TOML file with these settings, and `[[issuer]]` tables"
+    )
 
     @classmethod
     def load(cls, *sources: Source) -> "Settings":

@@ -118,8 +118,8 @@ def _open_in(folder: int, path: str) -> BinaryIO:
     # Not to be held up by a FIFO, and not to get a terminal that could interrupt the process.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     name = _name(path)
-    if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-        raise UntrustedFileError("is a link; name the file itself")
+    # Before, because to open a device can already do something; after, because only that counts.
+    _check_file(os.stat(name, dir_fd=folder, follow_symlinks=False))
     descriptor = os.open(name, flags, dir_fd=folder)
     try:
         _check_file(os.fstat(descriptor))
@@ -130,10 +130,15 @@ def _open_in(folder: int, path: str) -> BinaryIO:
 
 
 def _name(path: str) -> str:
-    return Path(path).absolute().name
+    name = Path(path).absolute().name
+    if not name:
+        raise UntrustedFileError("names no file")
+    return name
 
 
 def _check_file(status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise UntrustedFileError("is a link; name the file itself")
     if not stat.S_ISREG(status.st_mode):
         raise UntrustedFileError("is not a regular file")
     _check(status, "it")

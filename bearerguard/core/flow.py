@@ -145,9 +145,11 @@ def choose(claims: Claims | None, trust: Trust) -> Flow[Policy]:
     if trust.only is not None:
         return trust.only
     issuer = None if claims is None else claims.get("iss")
-    policy = trust.policy_of(issuer)
-    if policy is None and trust.may_resolve(issuer):
-        policy = yield IssuerQuery(str(issuer))
+    if not isinstance(issuer, str):
+        return trust.fallback
+    policy = trust.policies.get(issuer)
+    if policy is None and trust.patterns.allows(issuer):
+        policy = yield IssuerQuery(issuer)
     return trust.fallback if policy is None else policy
 
 

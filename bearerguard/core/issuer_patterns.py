@@ -44,7 +44,7 @@ class IssuerPatterns:
         Raises:
             ConfigurationError: naming every problem of every entry.
         """
-        if isinstance(entries, str) or not entries:
+        if not isinstance(entries, list | tuple) or not entries:
             raise ConfigurationError("issuers_allowed must be a list with at least one issuer")
         problems = [
             f"issuers_allowed: {repr(entry)[:LONGEST_SHOWN]} {problem}"
@@ -111,7 +111,9 @@ def _problems(entry: object, *, http_allowed: bool) -> list[str]:
 def _misplaced_hole(entry: str) -> str | None:
     """Say where a hole stands that leaves open whose server it is, or None."""
     # So that no name of a hole can be taken for a part of the URL.
-    scheme, _, rest = HOLE.sub("{}", entry).partition("://")
+    scheme, separator, rest = HOLE.sub("{}", entry).partition("://")
+    if not separator:
+        return None  # no URL at all, as problem_of_issuer says
     authority = END_OF_AUTHORITY.split(rest)[0]
     user, _, host_and_port = authority.rpartition("@")
     host, _, port = host_and_port.partition(":")

@@ -61,14 +61,6 @@ class Trust:
             max_bytes=max_bytes,
         )
 
-    def policy_of(self, issuer: object) -> Policy | None:
-        """Give the policy of a configured issuer; ``issuer`` is whatever stands in ``iss``."""
-        return self.policies.get(issuer) if isinstance(issuer, str) else None
-
-    def may_resolve(self, issuer: object) -> bool:
-        """Tell whether somebody may be asked for a policy of this issuer."""
-        return isinstance(issuer, str) and self.patterns.allows(issuer)
-
 
 def _check_names(policies: Sequence[Policy]) -> None:
     """Raise ConfigurationError where a policy would be lost without a word."""

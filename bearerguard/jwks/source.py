@@ -6,11 +6,8 @@ Starlette, a client that hangs up stops nothing, and no event loop is ever block
 taken: a hung fetch would hold a worker for good, and an idle pool is one more thing to fork.
 """
 
-import contextlib
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import OnEvent
 from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Load, LoadError, Tried
 from bearerguard.jwks.states import Decision, Fetch, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
@@ -53,7 +51,7 @@ class KeySource:
         self._clock = clock
         self._on_event = on_event
         self.start_over()
-        ALL_SOURCES.add(self)
+        start_over_after_fork(self)
 
     def start_over(self) -> None:
         """Forget what runs elsewhere: after a fork the parent's threads and locks are not ours."""
@@ -188,15 +186,3 @@ class KeySource:
         snapshot = self._cache.snapshot
         expected = [key.kid for key in snapshot.keys.keys] if snapshot else []
         return RejectedError("key_unknown", expected=expected, found=kid)
-
-
-ALL_SOURCES: "weakref.WeakSet[KeySource]" = weakref.WeakSet()
-
-
-def _start_over_after_fork() -> None:
-    for source in list(ALL_SOURCES):
-        source.start_over()
-
-
-with contextlib.suppress(AttributeError):  # Windows has no fork, and so no hook for it
-    os.register_at_fork(after_in_child=_start_over_after_fork)

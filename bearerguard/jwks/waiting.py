@@ -1,4 +1,4 @@
-"""Waiting for a fetch from a thread, from asyncio and from trio, without owning it.
+"""Waiting for what another thread fetches, from a thread, asyncio and trio, without owning it.
 
 Whoever stops waiting (a caller who hung up, a cancelled task, a time-out, an event loop that ended)
 changes nothing for the fetch and for the others who wait.
@@ -9,9 +9,10 @@ import concurrent.futures
 import contextlib
 import sys
 from concurrent.futures import Future
+from typing import Any
 
 
-def wait_in_thread(landed: Future[None], timeout_s: float) -> None:
+def wait_in_thread(landed: Future[Any], timeout_s: float) -> None:
     """Block this thread until the fetch has landed, or for ``timeout_s``.
 
     Raises:
@@ -25,7 +26,7 @@ def wait_in_thread(landed: Future[None], timeout_s: float) -> None:
     concurrent.futures.wait([landed], timeout_s)
 
 
-async def wait_in_task(landed: Future[None], timeout_s: float) -> None:
+async def wait_in_task(landed: Future[Any], timeout_s: float) -> None:
     """Let this task wait until the fetch has landed, or for ``timeout_s``."""
     # In this order: trio's guest mode runs its tasks on top of an asyncio loop.
     if _in_trio():
@@ -34,11 +35,11 @@ async def wait_in_task(landed: Future[None], timeout_s: float) -> None:
         await _wait_in_asyncio(landed, timeout_s)
 
 
-async def _wait_in_asyncio(landed: Future[None], timeout_s: float) -> None:
+async def _wait_in_asyncio(landed: Future[Any], timeout_s: float) -> None:
     loop = asyncio.get_running_loop()
     woken = asyncio.Event()
 
-    def wake(_: Future[None]) -> None:
+    def wake(_: Future[Any]) -> None:
         # The loop may have ended while the fetch went on: then nobody waits any more.
         # asyncio.wrap_future would write a traceback to the log in this case.
         with contextlib.suppress(RuntimeError):
@@ -50,13 +51,13 @@ async def _wait_in_asyncio(landed: Future[None], timeout_s: float) -> None:
             await woken.wait()
 
 
-async def _wait_in_trio(landed: Future[None], timeout_s: float) -> None:
+async def _wait_in_trio(landed: Future[Any], timeout_s: float) -> None:
     import trio  # noqa: PLC0415  loaded already by whoever runs this
 
     woken = trio.Event()
     loop = trio.lowlevel.current_trio_token()
 
-    def wake(_: Future[None]) -> None:
+    def wake(_: Future[Any]) -> None:
         with contextlib.suppress(trio.RunFinishedError):
             loop.run_sync_soon(woken.set)
 

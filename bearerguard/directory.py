@@ -1,0 +1,131 @@
+"""Who is who: the issuers of a guard by name, and the answers to what the flow asks about them."""
+
+from collections.abc import Sequence
+
+from bearerguard.configuration import Configuration, configure
+from bearerguard.core import signature
+from bearerguard.core.flow import KeyQuery, Query
+from bearerguard.core.issuer_patterns import IssuerPatterns
+from bearerguard.core.jwk import Key
+from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.trust import Trust
+from bearerguard.errors import ConfigurationError, UnavailableError
+from bearerguard.issuer import Issuer
+from bearerguard.issuers import KnownIssuer, Means
+from bearerguard.log import logger
+from bearerguard.resolver import Resolve, Resolver
+from bearerguard.settings import Source
+
+
+class Directory:
+    """The configured issuers, and those that are resolved when a token first names them."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        means: Means,
+        resolve: Resolve | None,
+        allowed: Sequence[str],
+    ) -> None:
+        known = [KnownIssuer(settings, means) for settings in configuration.issuers]
+        self._configured = {one.settings.issuer: one for one in known}
+        self._resolver: Resolver | None = None
+        if resolve is not None:
+
+            def take(issuer: Issuer) -> KnownIssuer:
+                return KnownIssuer(configuration.of_issuer(issuer), means)
+
+            self._resolver = Resolver(resolve, take, means.key_clock)
+        self.trust = Trust.of(
+            [one.policy for one in known],
+            allowed,
+            configuration.settings.max_token_bytes,
+            http_allowed=configuration.settings.allow_http,
+        )
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether there can be issuers that no setting names."""
+        return self._resolver is not None
+
+    def all(self) -> list[KnownIssuer]:
+        """Give every issuer that is known now."""
+        resolved = [] if self._resolver is None else self._resolver.known()
+        return [*self._configured.values(), *resolved]
+
+    def answer(self, query: Query) -> Sequence[Key] | Policy | None:
+        """Give the keys, or the rules, that the flow asks for; this may wait.
+
+        Raises:
+            RejectedError: "key_unknown".
+            UnavailableError: nobody can tell at the moment.
+            RuntimeError: waiting would stop the event loop that this thread runs.
+        """
+        if isinstance(query, KeyQuery):
+            return self._known(query.issuer).keys.keys(query.kid, query.tried)
+        known = None if self._resolver is None else self._resolver.find(query.issuer)
+        return None if known is None else known.policy
+
+    async def aanswer(self, query: Query) -> Sequence[Key] | Policy | None:
+        """Do the same from a task; never raises RuntimeError."""
+        if isinstance(query, KeyQuery):
+            return await self._known(query.issuer).keys.akeys(query.kid, query.tried)
+        known = None if self._resolver is None else await self._resolver.afind(query.issuer)
+        return None if known is None else known.policy
+
+    def present(self, query: Query) -> Sequence[Key] | Policy | None:
+        """Do the same with what is there, without any fetch or question."""
+        known = self._known(query.issuer)
+        if isinstance(query, KeyQuery):
+            return known.keys.present(query.kid, query.tried)
+        return known.policy
+
+    def note_good_token(self, issuer: str) -> None:
+        """Note whose token was good: an issuer that was resolved is kept while it is in use."""
+        if self._resolver is not None:
+            self._resolver.verified(issuer)
+
+    def _known(self, issuer: str) -> KnownIssuer:
+        known = self._configured.get(issuer)
+        if known is not None:
+            return known
+        if self._resolver is None:
+            raise UnavailableError("this issuer is not known")
+        return self._resolver.get(issuer)
+
+
+def configured(
+    sources: Sequence[Source],
+    issuers: Sequence[Issuer],
+    resolve: Resolve | None,
+    allowed: Sequence[str],
+) -> Configuration:
+    """Check everything that a guard is made of.
+
+    Raises:
+        ConfigurationError: naming every problem of all of it.
+    """
+    problems: list[str] = []
+    try:
+        configuration = configure(*sources, issuers=issuers, resolves=resolve is not None)
+    except ConfigurationError as error:
+        problems += error.problems
+    if resolve is None and allowed:
+        problems.append("issuers_allowed is for resolve_issuer, which is not set; set both")
+    if resolve is not None:
+        try:
+            IssuerPatterns.of(allowed, http_allowed=True)  # http itself is judged when it is used
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(*problems)
+    return configuration
+
+
+def supported_algorithms(configuration: Configuration) -> tuple[str, ...]:
+    """Leave ML-DSA out where it is only a default that this machine's OpenSSL cannot serve."""
+    if signature.ml_dsa_is_supported():
+        return ASYMMETRIC_ALGORITHMS
+    if any(one.algorithms is None and one.secret is None for one in configuration.issuers):
+        logger.warning("this OpenSSL has no ML-DSA: %s are not accepted", ", ".join(AKP_ALGORITHMS))
+    return tuple(alg for alg in ASYMMETRIC_ALGORITHMS if alg not in AKP_ALGORITHMS)

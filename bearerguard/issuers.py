@@ -1,0 +1,104 @@
+"""The issuers of one guard: for each of them its rules and the source of its keys.
+
+Nothing is shared between two of them but what :class:`Means` holds: each has keys, a budget and
+failures of its own, and the id of a key means something only within its issuer.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import SystemRandom
+
+from bearerguard.core.jwk import KeySet, secret_key
+from bearerguard.core.policy import Policy
+from bearerguard.events import OnEvent
+from bearerguard.jwks.cache import KeyCache
+from bearerguard.jwks.discovery import IssuerKeys
+from bearerguard.jwks.fetch import Fetcher, HttpFetcher
+from bearerguard.jwks.file_keys import FileKeys
+from bearerguard.jwks.keys import Keys, Load, LoadedKeys, StaticKeys
+from bearerguard.jwks.snapshot import SharedKeys
+from bearerguard.jwks.source import KeySource
+from bearerguard.settings import Settings
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What all issuers of a guard share.
+
+    ``clock`` gives the seconds since 1970, ``supported`` are the asymmetric algorithms that this
+    machine can verify.
+    """
+
+    fetcher: Fetcher | None
+    clock: Clock
+    on_event: OnEvent
+    supported: Sequence[str]
+
+    @property
+    def key_clock(self) -> Clock:
+        """The clock for ages: the wall clock may be set back, this one cannot."""
+        return time.monotonic if self.clock is time.time else self.clock
+
+
+class KnownIssuer:
+    """An issuer whose tokens a guard takes. ``verified_at`` is when one of them last was good."""
+
+    def __init__(self, settings: Settings, means: Means) -> None:
+        self.settings = settings
+        self.means = means
+        self.policy: Policy = settings.policy(means.supported)
+        self.keys: Keys = keys_of(settings, means)
+        self.verified_at: float | None = None
+        LIVE_ISSUERS.add(self)
+
+
+LIVE_ISSUERS: "weakref.WeakSet[KnownIssuer]" = weakref.WeakSet()
+
+
+def keys_of(settings: Settings, means: Means) -> Keys:
+    """Make the source of keys that the settings of an issuer describe."""
+    if settings.secret is not None:
+        return StaticKeys(KeySet((secret_key(settings.secret.value),)))
+    if settings.jwks_file is not None:
+        return FileKeys(settings.jwks_file, means.key_clock)
+    load: Load = IssuerKeys(
+        issuer=settings.issuer,
+        fetcher=means.fetcher or HttpFetcher(settings.ca_file),
+        timeout_s=settings.jwks_timeout,
+        jwks_uri=settings.jwks_uri,
+        token_file=settings.jwks_token_file,
+        http_allowed=settings.allow_http,
+        clock=means.key_clock,
+    )
+    before: LoadedKeys | None = None
+    if settings.jwks_snapshot is not None:
+        load = _shared(load, settings.jwks_snapshot, settings, means)
+        before = load.restore()
+    cache = KeyCache(
+        ttl_s=settings.jwks_ttl,
+        stale_for_s=settings.jwks_stale_for,
+        deadline_s=settings.jwks_timeout,
+        jitter=SystemRandom().random,
+        issuer=settings.issuer,
+    )
+    if before is not None:
+        cache.restore(before, means.key_clock())
+    return KeySource(load, cache, means.key_clock, means.on_event)
+
+
+def _shared(load: Load, file: str, settings: Settings, means: Means) -> SharedKeys:
+    return SharedKeys(
+        load=load,
+        file=file,
+        issuer=settings.issuer,
+        jwks_uri=settings.jwks_uri,
+        http_allowed=settings.allow_http,
+        ttl_s=settings.jwks_ttl,
+        stale_for_s=settings.jwks_stale_for,
+        timeout_s=settings.jwks_timeout,
+        wall_clock=means.clock,
+    )
