@@ -141,6 +141,7 @@ class FileKeys:
             "state": "file",
             "key_ids": [key.kid for key in reading.keys.keys],
             "refused_keys": [f"{k.kid or k.index}: {k.reason}" for k in reading.keys.refused],
+            "generation": reading.generation,
             "age_s": self._clock() - reading.read_at,
             "last_error": reading.error,
         }
