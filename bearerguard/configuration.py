@@ -154,7 +154,8 @@ def _in_code(issuers: Sequence[Issuer], place: str) -> tuple[tuple[Own, ...], li
             owns.append(own_of_source(Source(name, "", values)))
         else:
             kind = f"{type(issuer).__module__}.{type(issuer).__qualname__}"
-            odd.append(f"{place.format(number=number, issuer='')} is a {kind}; write {HOW}")
+            where = place.format(number=number, issuer="").strip()
+            odd.append(f"{where} is a {kind}; write {HOW}")
     return tuple(owns), odd
 
 
