@@ -1,26 +1,33 @@
 """What settings must be together, and the values that are refused for what they would allow."""
 
+import json
 import re
 
 import pytest
 
 from bearerguard import ConfigurationError, Guard
+from bearerguard.configuration import configure
 from bearerguard.core import signature
 from bearerguard.core.policy import HMAC_KEY_BYTES
-from bearerguard.settings import Settings, Source, from_arguments
+from bearerguard.settings import Source, from_arguments
 
 GOOD = {"issuer": "https://issuer.example", "audience": "https://api.example"}
 SECRET = "a secret of more than thirty-two bytes"
 
 
+def merged(*sources):
+    """The settings of the API as a whole, which are those of its one issuer too."""
+    return configure(*sources).settings
+
+
 def load(**arguments):
-    return Settings.load(from_arguments(arguments))
+    return merged(from_arguments(arguments))
 
 
 def problems_with(*others, **arguments):
     """Everything that is wrong with these arguments beside good ones, one message a problem."""
     with pytest.raises(ConfigurationError) as refusal:
-        Settings.load(from_arguments(GOOD | arguments), *others)
+        merged(from_arguments(GOOD | arguments), *others)
     return refusal.value.problems
 
 
@@ -70,8 +77,11 @@ def test_http_elsewhere_is_for_those_who_set_allow_http():
 @pytest.mark.parametrize(
     "name", ["accounts.google.example", "my-issuer", "http://issuer.example?x"]
 )
-def test_an_issuer_that_nobody_asks_may_have_any_name(name):
+def test_an_issuer_that_nobody_asks_may_have_any_name(name, tmp_path, issuer):
     """RFC 7519 section 4.1.1: a string or a URI. The keys come from elsewhere."""
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(issuer.jwks()))
+    assert name == load(**GOOD | {"issuer": name, "jwks_file": file}).issuer
     elsewhere = GOOD | {"issuer": name, "jwks_uri": "https://keys.example/jwks"}
     assert name == load(**elsewhere).issuer
     assert name == load(**GOOD | {"issuer": name, "secret": SECRET}).issuer

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearerguard import ConfigurationError, Guard
+from bearerguard.configuration import configure
 from bearerguard.core.policy import ROLE_FORMS
 from bearerguard.settings import (
     Settings,
@@ -49,8 +50,13 @@ EXAMPLES = {
 }
 
 
+def merged(*sources):
+    """The settings of the API as a whole, which are those of its one issuer too."""
+    return configure(*sources).settings
+
+
 def load(**arguments):
-    return Settings.load(from_arguments(arguments))
+    return merged(from_arguments(arguments))
 
 
 def in_environment(values):
@@ -60,7 +66,7 @@ def in_environment(values):
 def problems(*sources):
     """Everything that is wrong, one message a problem."""
     with pytest.raises(ConfigurationError) as refusal:
-        Settings.load(*sources)
+        merged(*sources)
     return refusal.value.problems
 
 
@@ -116,8 +122,8 @@ def test_a_setting_is_an_argument_an_environment_name_and_a_key_of_app_config(na
     named = in_environment(GOOD | {name: raw})
 
     assert value == getattr(load(**GOOD | {name: raw}), name)
-    assert value == getattr(Settings.load(from_environment(named)), name)
-    assert value == getattr(Settings.load(from_app_config(named)), name)
+    assert value == getattr(merged(from_environment(named)), name)
+    assert value == getattr(merged(from_app_config(named)), name)
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - EXAMPLES.keys() - {*LATER, *MEMBERS}))
@@ -159,7 +165,7 @@ def test_no_setting_switches_the_check_of_certificates_off(name):
 
 def test_an_argument_wins_over_app_config_and_that_over_the_environment():
     def realm(argument, config, environment):
-        return Settings.load(
+        return merged(
             from_arguments(GOOD | {"realm": argument}),
             from_app_config({"BEARERGUARD_REALM": config}),
             from_environment({"BEARERGUARD_REALM": environment}),
@@ -174,7 +180,7 @@ def test_an_argument_wins_over_app_config_and_that_over_the_environment():
 @pytest.mark.parametrize("empty", ["", "  ", "\t", [], (), set(), frozenset(), b"", None])
 @pytest.mark.parametrize("name", ["realm", "secret", "jwks_file", "secret_file", "audience"])
 def test_an_empty_value_is_the_same_as_not_set(name, empty):
-    settings = Settings.load(from_arguments({name: empty}), from_arguments(GOOD))
+    settings = merged(from_arguments({name: empty}), from_arguments(GOOD))
     assert vars(load(**GOOD)) == vars(settings)
 
 
@@ -187,9 +193,9 @@ def test_an_empty_required_value_is_missing(name):
 
 def test_only_names_with_the_prefix_are_read():
     environ = in_environment(GOOD) | {"ISSUER": "x", "bearerguard_leeway": "x", "REALM": "x"}
-    assert vars(load(**GOOD)) == vars(Settings.load(from_environment(environ)))
+    assert vars(load(**GOOD)) == vars(merged(from_environment(environ)))
     config = in_environment(GOOD) | {"SECRET_KEY": "x", 7: "x", "REALM": "x"}
-    assert vars(load(**GOOD)) == vars(Settings.load(from_app_config(config)))
+    assert vars(load(**GOOD)) == vars(merged(from_app_config(config)))
 
 
 def test_a_guard_reads_its_arguments_only(monkeypatch):
@@ -234,7 +240,7 @@ def test_a_service_link_of_kubernetes_is_ignored_with_a_log_line(link, caplog):
     environ = in_environment(GOOD) | {f"BEARERGUARD_{link}": "tcp://10.0.0.1:8080"}
 
     with caplog.at_level(logging.INFO, "bearerguard"):
-        settings = Settings.load(from_environment(environ))
+        settings = merged(from_environment(environ))
 
     assert vars(load(**GOOD)) == vars(settings)
     assert [f"ignoring BEARERGUARD_{link}: it looks like a Kubernetes service link"] == [
@@ -272,7 +278,7 @@ def test_one_line_break_at_the_end_of_a_secret_file_is_dropped(tmp_path, content
         from_arguments(GOOD | {"secret_file": file}),
         from_environment(in_environment(GOOD | {"secret_file": str(file)})),
     ):
-        assert secret.encode() == Settings.load(source).secret.value
+        assert secret.encode() == merged(source).secret.value
 
 
 def test_a_secret_and_its_file_together_refuse_the_start(tmp_path):
@@ -287,7 +293,7 @@ def test_a_secret_and_its_file_together_refuse_the_start(tmp_path):
 
 
 def test_a_secret_wins_over_the_file_of_a_later_source(tmp_path):
-    settings = Settings.load(
+    settings = merged(
         from_arguments(GOOD | {"secret": SECRET}),
         from_environment({"BEARERGUARD_SECRET_FILE": str(tmp_path / "absent")}),
     )
@@ -301,7 +307,7 @@ def test_the_names_of_files_are_known(name, tmp_path):
     file.write_text(SECRET)
     source = from_environment(in_environment(GOOD | {f"{name}_file": str(file)}))
     if name == "secret":
-        assert SECRET.encode() == Settings.load(source).secret.value
+        assert SECRET.encode() == merged(source).secret.value
     else:
         (problem,) = problems(source)
         assert f"BEARERGUARD_{name.upper()}_FILE='{file}' (environment) is not available" in problem
@@ -576,7 +582,7 @@ ANY_VALUE = (
 def settings_or_error(source):
     """Nothing but these two may come of a source."""
     try:
-        return Settings.load(source)
+        return merged(source)
     except ConfigurationError as error:
         return error
 
@@ -591,7 +597,7 @@ def test_any_text_in_the_environment_gives_settings_or_a_configuration_error(nam
 def test_any_values_give_settings_or_a_configuration_error_with_one_line_a_problem(values):
     result = settings_or_error(from_arguments(GOOD | values))
     if isinstance(result, Settings):
-        assert vars(result) == vars(Settings.load(from_arguments(vars(result))))
+        assert vars(result) == vars(merged(from_arguments(vars(result))))
     else:
         assert result.problems
         assert all(problem.isprintable() for problem in result.problems)
