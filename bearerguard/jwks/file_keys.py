@@ -10,14 +10,12 @@ Content is read once more a second after it changed: who writes in place could c
 within one tick of the file system's clock, and the status would be the same before and after.
 """
 
-import contextlib
 import logging
 import math
 import os
 import stat
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.events import OnEvent
+from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
 
 # As much as a fetch may bring, for the same reason.
@@ -94,7 +93,7 @@ class FileKeys:
         self._reading = Reading(keys, 1, now, mark, now + LOOK_EVERY_S)
         self._look_at = now + LOOK_EVERY_S
         self.start_over()
-        ALL_FILES.add(self)
+        start_over_after_fork(self)
 
     def start_over(self) -> None:
         """Make a lock of our own: after a fork one that another thread held is never let go."""
@@ -232,14 +231,3 @@ def _shown(file: str) -> str:
 def _warn(warning: str | None) -> None:
     if warning is not None:
         logger.warning("%s", warning)
-
-
-def _start_over_after_fork() -> None:
-    for keys in list(ALL_FILES):
-        keys.start_over()
-
-
-ALL_FILES: "weakref.WeakSet[FileKeys]" = weakref.WeakSet()
-
-with contextlib.suppress(AttributeError):  # Windows has no fork, and so no hook for it
-    os.register_at_fork(after_in_child=_start_over_after_fork)

@@ -126,12 +126,19 @@ def test_a_key_from_pem_serves_whatever_kid_a_token_names(file, keys, clock):
     assert key.thumbprint == thumbprint(keys("ES256").jwk)
 
 
-def test_a_guard_with_keys_from_pem_takes_the_issuers_tokens(file, issuer, guard):
-    """The whole way, with a token whose kid the file does not know."""
+def test_a_guard_with_keys_from_pem_takes_the_issuers_tokens_and_asks_nobody(file, issuer, clock):
+    """The whole way, with a token whose kid the file does not know, and through a rotation."""
     file.write(issuer.key.public_pem())
-    guard._keys = FileKeys(str(file.path), issuer.clock)
-    issuer.is_down = True
+    guard = issuer.guard(jwks_file=str(file.path))
+    before = issuer.token()
+    assert guard.verify(before).subject == "user-1"
+    issuer.rotate()
+    file.write(issuer.key.public_pem())
+    clock.tick(1)
     assert guard.verify(issuer.token()).subject == "user-1"
+    with pytest.raises(RejectedError, match="signature_invalid"):
+        guard.verify(before)
+    assert issuer.requests == []
 
 
 @pytest.mark.parametrize(
