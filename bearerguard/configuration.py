@@ -49,11 +49,6 @@ class Configuration:
     _top: Reading = field(repr=False, compare=False)
     _owns: tuple[Own, ...] = field(repr=False, compare=False)
 
-    def challenge_realm(self) -> str:
-        """Give the realm of challenges; where there is none for all, it is the first issuer's."""
-        has_one = self.settings.realm or self.settings.audience or not self.issuers
-        return (self.settings if has_one else self.issuers[0]).challenge_realm()
-
     def of_issuer(self, issuer: Issuer) -> Settings:
         """Give the complete settings of an issuer that became known later.
 

@@ -141,13 +141,6 @@ class Settings:
         None, f.file, "a TOML file with these settings, and `[[issuer]]` tables"
     )
 
-    @classmethod
-    def load(cls, *sources: Source) -> "Settings":
-        """Give what :func:`bearerguard.configuration.configure` makes for the API as a whole."""
-        from bearerguard.configuration import configure  # noqa: PLC0415  it stands above this
-
-        return configure(*sources).settings
-
     def policy(self, supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
         """Turn the settings into the rules for this issuer's tokens.
 

@@ -20,6 +20,7 @@ from bearerguard.settings import About, Settings, from_arguments, from_environme
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"
 API = "https://api.example"
+API_OF_README = "https://api.example.com"
 SECRET = "a secret of more than thirty-two bytes"
 LATER = {spec.name for spec in fields(Settings) if spec.metadata["parse"] is None}
 
@@ -442,15 +443,9 @@ def test_algorithms_for_all_must_fit_the_keys_of_each():
     assert second.policy().algorithms == {"ES256"}
 
 
-def test_the_realm_is_the_audience_for_all_else_that_of_the_first_issuer():
-    def realm(*issuers, **arguments):
-        return configured(*issuers, **arguments).challenge_realm()
-
-    own = (Issuer(A, audience="first"), Issuer(B, audience="second"))
-    assert realm(*own) == "first"
-    assert realm(*own, realm="Orders") == "Orders"
-    assert realm(Issuer(A), Issuer(B), audience=API) == API
-    assert realm(resolves=True) == "api"
+def test_the_realm_of_an_api_without_an_audience_of_its_own_is_a_word():
+    assert configured(resolves=True).settings.challenge_realm() == "api"
+    assert configured(resolves=True, realm="Orders").settings.challenge_realm() == "Orders"
 
 
 # Issuers that are resolved later
@@ -640,6 +635,17 @@ def test_a_file_of_settings_has_their_names_in_lower_case(toml):
         settings.allow_http,
         settings.public,
     ) == (600.0, True, ("/healthz",))
+
+
+def test_the_file_that_the_readme_prints_is_taken(toml):
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text("utf-8")
+    (printed,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+
+    own, partner = configured(config=toml(printed)).issuers
+
+    assert (own.audience, own.leeway, own.scopes_allowed) == ((API_OF_README,), 60.0, None)
+    assert (partner.audience, partner.profile) == (("orders",), "jwt")
+    assert partner.policy().scopes_allowed == {"orders:read"}
 
 
 def test_the_environment_wins_over_the_file(toml):
