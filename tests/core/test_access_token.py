@@ -10,7 +10,10 @@ import pytest
 from bearerguard import RejectedError, role, scope
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import find
+from bearerguard.core.flow import admit, authenticate
 from bearerguard.core.needs import check_need, need_of, needs_of
+from bearerguard.core.request import RequestView
+from bearerguard.core.trust import Trust
 
 AUD = "https://api.example"
 
@@ -358,3 +361,49 @@ def test_scopes_that_every_route_needs_are_checked_with_the_token(issuer):
     challenge = dict(guard.answer(refusal.value, Access(need=scope("c"))).headers)
     assert 'scope="a b c"' in challenge["WWW-Authenticate"]
     assert need_of("a") == scope("a")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "kept"),
+    [
+        (None, {"read", "write"}),
+        (frozenset({"read", "admin"}), {"read"}),
+        (frozenset({"read", "write"}), {"read", "write"}),
+        (frozenset({"READ"}), set()),
+        (frozenset(), set()),
+    ],
+)
+def test_an_issuer_grants_no_more_than_the_operator_lets_it(
+    issuer, driver, policy, clock, allowed, kept
+):
+    """Scopes and roles each by their own list, and what a list names is granted by no list."""
+    driver.publish(issuer)
+    raw = issuer.token("read write", roles=["read", "write"])
+
+    def verified(**rules):
+        return driver.run(authenticate(raw, Trust.of([policy(issuer.url, **rules)]), clock()))
+
+    token = verified(scopes_allowed=allowed)
+    assert (token.scopes, token.roles) == (kept, {"read", "write"})
+    token = verified(roles_allowed=allowed)
+    assert (token.scopes, token.roles) == ({"read", "write"}, kept)
+
+
+def test_a_scope_that_an_issuer_may_not_grant_opens_no_route(issuer, driver, policy, clock):
+    driver.publish(issuer)
+    raw = issuer.token("read write")
+    view = RequestView("GET", "/", None, (("authorization", f"Bearer {raw}"),))
+    own = {"required_scopes": ("write",)}
+    for rules, access in (({}, Access(need=scope("write"))), (own, Access())):
+        for allowed, reason in (("read", "scope_insufficient"), ("write", None)):
+            rule = policy(issuer.url, scopes_allowed=frozenset({allowed}), **rules)
+            outcome = driver.outcome(admit(view, access, Trust.of([rule]), clock()))
+            assert reason == getattr(outcome, "reason", None)
+
+
+def test_a_shape_that_nobody_can_read_is_refused_whatever_may_be_granted(
+    issuer, driver, policy, clock
+):
+    driver.publish(issuer)
+    trust = Trust.of([policy(issuer.url, scopes_allowed=frozenset())])
+    assert driver.refusal(issuer.token(roles=[1]), trust, clock()) == "claim_malformed"

@@ -1,6 +1,7 @@
 """The order of the checks is a contract: a token with several defects is refused for the first.
 
-size, shape, header, typ, alg, times, iss, aud, key, signature, remaining claims.
+size, shape, header, typ, alg, times, iss, aud, key, signature, remaining claims; with one issuer or
+several, configured or looked up.
 """
 
 import json
@@ -11,7 +12,9 @@ import pytest
 from bearerguard import RejectedError
 from bearerguard.core.access import Access
 from bearerguard.core.encoding import base64url_encode
-from bearerguard.core.explain import CHECKS
+from bearerguard.core.explain import CHECKS, explain
+from bearerguard.core.flow import IssuerQuery, authenticate
+from bearerguard.core.trust import Trust
 
 NOW = 1_800_000_000
 
@@ -109,3 +112,57 @@ def test_a_hopeless_token_costs_no_key(issuer, first):
     with pytest.raises(RejectedError):
         issuer.guard(profile="jwt").verify(token_with(issuer, [STAGES[first]]))
     assert issuer.requests == []
+
+
+# With several issuers.
+
+
+@pytest.fixture(params=["configured", "looked up"])
+def trust(request, issuer, driver, policy, order_guard):
+    """The guard's own policy among others, or as the answer of a look-up."""
+    driver.publish(issuer)
+    own = order_guard.trust.only
+    another = policy("https://b.example")
+    if request.param == "configured":
+        return Trust.of([another, own])
+    driver.policies = {issuer.url: own}
+    return Trust.of([another, policy("https://c.example", profile=own.profile)], [issuer.url])
+
+
+def test_a_token_without_a_defect_passes_with_several_issuers(issuer, driver, trust):
+    flow = authenticate(token_with(issuer, []), trust, NOW)
+    assert driver.run(flow).issuer == issuer.url
+
+
+@pytest.mark.parametrize("first", range(len(STAGES)), ids=[stage.check for stage in STAGES])
+def test_with_several_issuers_a_token_is_refused_for_the_same_defect(issuer, driver, trust, first):
+    """Although its claims are read before its header is judged."""
+    for stages in (STAGES[first:], [STAGES[first]]):
+        refusal = driver.outcome(authenticate(token_with(issuer, stages), trust, NOW))
+        assert STAGES[first].reason == refusal.reason
+
+
+@pytest.mark.parametrize("first", range(len(STAGES)), ids=[stage.check for stage in STAGES])
+def test_with_several_issuers_the_report_names_the_same_defect(issuer, driver, trust, first):
+    report = driver.run(explain(token_with(issuer, STAGES[first:]), trust, NOW))
+    assert tuple(check.name for check in report.checks) == CHECKS
+    assert STAGES[first].check == report.first_failure.name
+    assert STAGES[first].reason == report.first_failure.reason
+
+
+@pytest.mark.parametrize("first", range(11), ids=[stage.check for stage in STAGES[:11]])
+def test_with_several_issuers_a_hopeless_token_costs_no_key(issuer, driver, trust, first):
+    driver.outcome(authenticate(token_with(issuer, [STAGES[first]]), trust, NOW))
+    assert all(isinstance(query, IssuerQuery) for query in driver.queries)
+    if first < [stage.check for stage in STAGES].index("type"):
+        assert driver.queries == []
+
+
+def test_with_one_issuer_a_header_is_judged_before_the_claims_are_parsed(
+    issuer, order_guard, driver, monkeypatch
+):
+    """So that one issuer costs what it did."""
+    monkeypatch.setattr("bearerguard.core.flow.read_claims", None)
+    raw = token_with(issuer, [STAGES[3]])
+    refusal = driver.outcome(authenticate(raw, order_guard.trust, NOW))
+    assert refusal.reason == "type_mismatch"
