@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any
 
 from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer
+from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import UNMARKED, Mark
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
 from bearerguard.core.request import RequestView
@@ -33,7 +33,8 @@ class BearerAuthMiddleware:
     """Lets a request pass to ``app`` only with a token that is good enough for its path.
 
     Without ``rules`` any valid token is; with them, a path that they do not name is refused.
-    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``.
+    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``;
+    ``readiness`` is the path of a readiness probe, which is answered here (:meth:`Guard.ready`).
     ``close_at_expiry`` closes an open WebSocket when its token expires (asyncio only). Everything
     else is a setting, read from the environment where it is not given; or give a ready ``guard``.
 
@@ -53,12 +54,15 @@ class BearerAuthMiddleware:
         guard: Guard | None = None,
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
+        readiness: str | None = None,
         close_at_expiry: bool = False,
         **settings: Any,
     ) -> None:
         self.app = app
         self.close_at_expiry = close_at_expiry
-        self._build(guard=guard, settings=settings, optional=optional, rules=rules)
+        self._build(
+            guard=guard, settings=settings, optional=optional, rules=rules, readiness=readiness
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -91,6 +95,10 @@ class BearerAuthMiddleware:
         if not self.gate.has_looked:  # a server without the lifespan protocol
             self.on_start(scope)
         request = view_of(scope)
+        if scope["type"] == "http" and self.gate.asks_if_ready(request):
+            is_ready = await self.gate.guard.aready()
+            await refuse(answer_if_ready(is_ready=is_ready), scope, receive, send)
+            return
         mark = self.mark_for(scope, request)
         access = self.gate.access(request, mark)
         try:

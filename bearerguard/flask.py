@@ -21,7 +21,7 @@ import flask.views
 from werkzeug.local import LocalProxy
 
 from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer
+from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import (
     UNMARKED,
     Mark,
@@ -77,8 +77,9 @@ class BearerGuard:
     """The Flask extension: every request needs a valid token unless its view or path is open.
 
     ``BearerGuard(app)``, or ``BearerGuard()`` and later ``init_app(app)``. ``optional`` is a list
-    of paths. Everything else is a setting, read from ``app.config`` (keys ``BEARERGUARD_*``) and
-    the environment where it is not given; or give a ready ``guard``.
+    of paths, ``readiness`` the path of a readiness probe, answered here. Everything else is
+    a setting, read from ``app.config`` (keys ``BEARERGUARD_*``) and the environment where it is not
+    given; or give a ready ``guard``.
 
     Raises:
         ConfigurationError: naming every problem, as soon as there is an application.
@@ -90,22 +91,17 @@ class BearerGuard:
         *,
         guard: Guard | None = None,
         optional: Sequence[str] = (),
+        readiness: str | None = None,
         **settings: Any,
     ) -> None:
-        self._guard = guard
-        self._optional = optional
-        self._settings = settings
+        paths = {"optional": optional, "readiness": readiness}
+        self._arguments: dict[str, Any] = {"guard": guard, "settings": settings, **paths}
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: flask.Flask) -> None:
         """Guard an application; raises ConfigurationError naming every problem."""
-        gate = Gate(
-            guard=self._guard,
-            settings=self._settings,
-            optional=self._optional,
-            app_config=from_app_config(app.config),
-        )
+        gate = Gate(**self._arguments, app_config=from_app_config(app.config))
         if EXTENSION in app.extensions:
             raise ConfigurationError("a BearerGuard guards this application already")
         app.extensions[EXTENSION] = gate
@@ -157,6 +153,8 @@ def _admit() -> flask.Response | None:
     # Not in flask.g, which a request that is made within another one shares with it.
     request_environ = flask.request.environ
     request = view_of(request_environ)
+    if gate.asks_if_ready(request):
+        return _response(answer_if_ready(is_ready=gate.guard.ready()))
     # Also for what still runs after a refusal: error handlers, after_request, teardown.
     request_environ[PASSED] = Passed(gate, request, None, ())
     found = _mark_of_view(request)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bearerguard.core.access import Access, AccessTable
+from bearerguard.core.access import Access, AccessTable, problem_of_path
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer
 from bearerguard.core.marks import UNMARKED, Mark, mark_of, missing
@@ -20,6 +20,7 @@ from bearerguard.log import log_refusal, logger
 from bearerguard.settings import Source
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+PROBES = ("GET", "HEAD")
 
 
 class Gate:
@@ -36,6 +37,7 @@ class Gate:
         settings: Mapping[str, Any],
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
+        readiness: str | None = None,
         app_config: Source | None = None,
     ) -> None:
         self.has_looked = False
@@ -50,8 +52,12 @@ class Gate:
             self.table = AccessTable.of(public, optional, rules)
         except ConfigurationError as error:
             problems += error.problems
+        problem = None if readiness is None else problem_of_path(readiness, "readiness")
+        if problem is not None:
+            problems.append(problem)
         if problems:
             raise ConfigurationError(*problems)
+        self._readiness = readiness
         for rule in self.table.conflicts():
             _log_conflict(rule)
 
@@ -59,9 +65,20 @@ class Gate:
         """Tell what a request has to bring, by its path and by the view that will handle it."""
         return mark.on(self.table.access(request))
 
+    def asks_if_ready(self, request: RequestView) -> bool:
+        """Tell whether this is a readiness probe, which needs no token."""
+        return request.path == self._readiness and request.method in PROBES
+
     def identity(self, token: AccessToken) -> str:
-        """Name the caller for frameworks that want one string: the subject of the one issuer."""
-        return token.subject or ""
+        """Name the caller for frameworks that want one string.
+
+        That is the subject; among several issuers it means something only beside its issuer, and
+        an issuer's name has no "#" in it (RFC 8414 section 2).
+        """
+        subject = token.subject or ""
+        if self.guard.has_one_issuer or not subject:
+            return subject
+        return f"{token.issuer}#{subject}"
 
     def log_conflicts(self, routes: Iterable[tuple[str, Any]]) -> None:
         """Say at the start what may surprise.

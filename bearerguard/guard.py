@@ -50,7 +50,7 @@ class Guard:
         ConfigurationError: naming every problem of the settings.
     """
 
-    def __init__(  # noqa: PLR0913  keywords, each of its own
+    def __init__(
         self,
         configuration: Configuration | None = None,
         /,
@@ -66,6 +66,8 @@ class Guard:
         if configuration is None:
             sources = [from_arguments(settings)]
             configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
+        elif not isinstance(configuration, Configuration):
+            raise TypeError("settings have names: write Guard(issuer=..., audience=...)")
         self.settings = configuration.settings
         self.clock = clock
         # The audience of the first issuer, where there are several with audiences of their own.
@@ -78,7 +80,7 @@ class Guard:
             log_start(known.settings, known.policy)
 
     @classmethod
-    def from_env(  # noqa: PLR0913  the same
+    def from_env(
         cls,
         *,
         environ: Mapping[str, str] | None = None,

@@ -1,6 +1,7 @@
 """What goes to the log: reasons and facts, never a token.
 
-Every line is written by the standard library's logger "bearerguard". A refusal also carries its
+Lines about requests and the start are written by the standard library's logger "bearerguard", those
+about an issuer's keys by its child "bearerguard.keys". A refusal and an event also carry their
 facts as ``record.bearerguard``, a dict with the stable names used below.
 """
 
@@ -16,6 +17,7 @@ from bearerguard.events import Event, FetchEnded, KeyRefused, KeyStateChanged
 from bearerguard.settings import Settings
 
 logger = logging.getLogger("bearerguard")
+key_logger = logging.getLogger("bearerguard.keys")
 
 # A fact may come from a token: as long as an issuer's URL, no longer.
 LONGEST_FACT = 200
@@ -67,7 +69,7 @@ def log_event(event: Event) -> None:
     line = " ".join(
         f"{name}={_short(value)!r}" for name, value in facts.items() if value is not None
     )
-    logger.log(level, "keys: %s", line, extra={"bearerguard": facts})
+    key_logger.log(level, "keys: %s", line, extra={"bearerguard": facts})
 
 
 def _line(facts: Mapping[str, object]) -> str:

@@ -108,12 +108,13 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
         *,
         guard: Guard | None = None,
         optional: Sequence[str] = (),
+        readiness: str | None = None,
         close_at_expiry: bool = False,
         **settings: Any,
     ) -> None:
         self.app = app
         self.close_at_expiry = close_at_expiry
-        self._build(guard=guard, settings=settings, optional=optional)
+        self._build(guard=guard, settings=settings, optional=optional, readiness=readiness)
 
     def on_start(self, scope: asgi.Scope) -> None:
         """Say where a need wins over something that looks open."""

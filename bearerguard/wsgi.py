@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from bearerguard.core.challenge import Answer
+from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
@@ -32,7 +32,8 @@ class BearerAuthMiddleware:
     """Lets a request pass to ``app`` only with a token that is good enough for its path.
 
     Without ``rules`` any valid token is; with them, a path that they do not name is refused.
-    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``.
+    ``public`` and ``optional`` are lists of exact paths, or of folders such as ``/docs/*``;
+    ``readiness`` is the path of a readiness probe, which is answered here (:meth:`Guard.ready`).
     Everything else is a setting, read from the environment where it is not given; or give a ready
     ``guard``. With a token, ``REMOTE_USER`` is its subject; without one it is not set.
 
@@ -47,14 +48,20 @@ class BearerAuthMiddleware:
         guard: Guard | None = None,
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
+        readiness: str | None = None,
         **settings: Any,
     ) -> None:
         self.app = app
-        self.gate = Gate(guard=guard, settings=settings, optional=optional, rules=rules)
+        self.gate = Gate(
+            guard=guard, settings=settings, optional=optional, rules=rules, readiness=readiness
+        )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         request = view_of(environ)
+        if self.gate.asks_if_ready(request):
+            answer = answer_if_ready(is_ready=self.gate.guard.ready())
+            return refuse(answer, request, start_response)
         access = self.gate.access(request)
         try:
             token = self.gate.guard.admit(request, access)

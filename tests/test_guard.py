@@ -20,7 +20,7 @@ from bearerguard import (
     UnavailableError,
     scope,
 )
-from bearerguard import guard as guards
+from bearerguard import issuers
 from bearerguard.core import signature
 from bearerguard.core.access import Access
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
@@ -95,7 +95,7 @@ def test_a_certificate_file_that_cannot_be_used_is_one_problem_among_others(tmp_
 def test_a_guard_without_a_fetcher_has_the_default_one_with_the_certificates(monkeypatch):
     made = []
     monkeypatch.setattr(
-        guards, "HttpFetcher", lambda ca_file: made.append(ca_file) or HttpFetcher()
+        issuers, "HttpFetcher", lambda ca_file: made.append(ca_file) or HttpFetcher()
     )
     Guard(**GOOD)
     assert made == [None]
@@ -109,7 +109,9 @@ def test_a_guard_that_nobody_uses_any_more_is_forgotten(issuer):
 
 def test_the_age_of_keys_is_measured_by_a_clock_that_cannot_be_set_back(monkeypatch, issuer, clock):
     clocks = []
-    monkeypatch.setattr(guards, "KeySource", lambda load, cache, clock: clocks.append(clock))
+    monkeypatch.setattr(
+        issuers, "KeySource", lambda _load, _cache, clock, _on_event: clocks.append(clock)
+    )
     Guard(**GOOD)
     Guard(**GOOD, clock=clock)
     assert [time.monotonic, clock] == clocks
@@ -124,7 +126,7 @@ def test_ml_dsa_leaves_the_default_list_where_openssl_lacks_it(monkeypatch, capl
 
     guard = Guard(**GOOD)
 
-    assert {*ASYMMETRIC_ALGORITHMS} - {*AKP_ALGORITHMS} == guard.policy.algorithms
+    assert {*ASYMMETRIC_ALGORITHMS} - {*AKP_ALGORITHMS} == guard.trust.only.algorithms
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "this OpenSSL has no ML-DSA: ML-DSA-44, ML-DSA-65, ML-DSA-87 are not accepted"
     ]
@@ -132,14 +134,14 @@ def test_ml_dsa_leaves_the_default_list_where_openssl_lacks_it(monkeypatch, capl
 
 def test_ml_dsa_stays_in_the_default_list_where_openssl_has_it(monkeypatch, caplog):
     monkeypatch.setattr(signature, "ml_dsa_is_supported", lambda: True)
-    assert {*ASYMMETRIC_ALGORITHMS} == Guard(**GOOD).policy.algorithms
+    assert {*ASYMMETRIC_ALGORITHMS} == Guard(**GOOD).trust.only.algorithms
     assert "no ML-DSA" not in caplog.text
 
 
 @pytest.mark.parametrize("settings", [{"algorithms": "RS256"}, {"secret": SECRET}])
 def test_who_does_not_use_the_default_list_hears_nothing_of_ml_dsa(monkeypatch, caplog, settings):
     monkeypatch.setattr(signature, "ml_dsa_is_supported", lambda: False)
-    assert not {*AKP_ALGORITHMS} & Guard(**GOOD, **settings).policy.algorithms
+    assert not {*AKP_ALGORITHMS} & Guard(**GOOD, **settings).trust.only.algorithms
     assert "ML-DSA" not in caplog.text
 
 

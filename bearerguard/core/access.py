@@ -188,6 +188,13 @@ def _problems_of(entries: object, name: str) -> list[str]:
     return [problem for entry in entries if (problem := _problem_of(entry, name))]
 
 
+def problem_of_path(path: object, name: str) -> str | None:
+    """Say why this cannot be one exact path, if so."""
+    if isinstance(path, str) and path.endswith("/*"):
+        return f"{name}: {path!r} is a folder; write one path, as '/readyz'"
+    return _problem_of(path, name)
+
+
 def _problem_of(entry: object, name: str) -> str | None:
     """Say why an entry cannot be used, if so."""
     if not isinstance(entry, str) or not entry.startswith("/"):

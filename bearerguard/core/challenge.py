@@ -7,6 +7,7 @@ Nothing out of a request is repeated.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bearerguard.errors import RejectedError, UnavailableError
@@ -36,14 +37,12 @@ def answer_to(
         special = ("Retry-After", str(refusal.retry_after))
     else:
         special = ("WWW-Authenticate", challenge(refusal, realm, scopes))
-    body = json.dumps(content).encode()
-    headers = (
-        special,
-        ("Content-Type", "application/json"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-    )
-    return Answer(refusal.status, headers, body)
+    return _answer(refusal.status, content, special)
+
+
+def answer_if_ready(*, is_ready: bool) -> Answer:
+    """Build the answer to a readiness probe, which tells a stranger nothing else."""
+    return _answer(200 if is_ready else 503, {"ready": is_ready})
 
 
 def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) -> str:
@@ -59,6 +58,17 @@ def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) 
     if scopes and refusal.error != "invalid_request":
         parameters["scope"] = " ".join(scopes)
     return "Bearer " + ", ".join(f'{name}="{_quote(text)}"' for name, text in parameters.items())
+
+
+def _answer(status: int, content: Mapping[str, object], *special: tuple[str, str]) -> Answer:
+    body = json.dumps(content).encode()
+    headers = (
+        *special,
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    )
+    return Answer(status, headers, body)
 
 
 def _quote(text: str) -> str:

@@ -52,7 +52,7 @@ def test_a_mac_by_the_public_key_is_refused(issuer, reason, form, alg):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_mac_is_refused_even_past_the_check_of_the_algorithm(issuer, guard, form):
     """The second wall: no key of a set fits HS256, whatever the allow-list says."""
-    policy = replace(guard.policy, algorithms=guard.policy.algorithms | {"HS256"})
+    policy = replace(guard.trust.only, algorithms=guard.trust.only.algorithms | {"HS256"})
     guard.trust = Trust.of([policy])
     with pytest.raises(RejectedError) as refusal:
         guard.verify(hmac_token(issuer, FORMS[form](issuer.key)))

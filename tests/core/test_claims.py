@@ -133,7 +133,7 @@ def test_a_leeway_below_zero_or_beyond_minutes_refuses_the_start(leeway):
 
 @pytest.mark.requirement("7519-4.1.4-2")
 def test_the_default_leeway_is_half_a_minute():
-    assert Guard(issuer=ISS, audience=AUD).policy.leeway_s == 30
+    assert Guard(issuer=ISS, audience=AUD).trust.only.leeway_s == 30
 
 
 @pytest.mark.requirement("9068-2.2-1")

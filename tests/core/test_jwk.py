@@ -400,7 +400,7 @@ def test_a_thumbprint_depends_on_the_required_members_alone(keys, alg):
 def test_the_default_algorithms_are_the_asymmetric_ones(issuer):
     """RFC 8725 section 3.1, RFC 9068 section 2.1: with RS256, without none, HS* and RSA1_5."""
     # fmt: off
-    assert issuer.guard().policy.algorithms == {
+    assert issuer.guard().trust.only.algorithms == {
         "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
         "EdDSA", "Ed25519", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87",
     }
@@ -425,7 +425,7 @@ def test_an_unknown_or_unsafe_algorithm_refuses_the_start(issuer, name):
         with pytest.raises(ConfigurationError, match="algorithms"):
             issuer.guard(algorithms=name)
     else:
-        assert "RS256" in issuer.guard(algorithms=name).policy.algorithms  # empty is not set
+        assert "RS256" in issuer.guard(algorithms=name).trust.only.algorithms  # empty is not set
 
 
 @pytest.mark.requirement("7518-3.2-1", "8725-3.5-1")
@@ -447,7 +447,7 @@ def test_a_secret_serves_the_algorithms_that_it_is_long_enough_for(length, algor
         with pytest.raises(ConfigurationError, match="31 bytes"):
             Guard(**given)
         return
-    assert Guard(**given).policy.algorithms == algorithms
+    assert Guard(**given).trust.only.algorithms == algorithms
     for alg, least in {"HS256": 32, "HS384": 48, "HS512": 64}.items():
         if length < least:
             with pytest.raises(ConfigurationError, match=f"{alg} needs {least}"):

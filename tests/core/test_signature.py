@@ -231,5 +231,5 @@ def test_without_ml_dsa_in_openssl_its_names_leave_the_default(issuer, monkeypat
     assert signature.ml_dsa_is_supported()
     monkeypatch.setattr(mldsa.MLDSA44PrivateKey, "generate", missing)
     assert not signature.ml_dsa_is_supported()
-    assert not any(alg.startswith("ML-DSA") for alg in issuer.guard().policy.algorithms)
+    assert not any(alg.startswith("ML-DSA") for alg in issuer.guard().trust.only.algorithms)
     assert "ML-DSA" in caplog.text

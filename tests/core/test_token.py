@@ -133,7 +133,7 @@ def test_the_start_logs_the_profile_in_force(issuer, caplog, profile):
 @pytest.mark.requirement("9068-4-1")
 def test_the_default_profile_is_the_strict_one():
     guard = Guard(issuer="https://as.example", audience="https://rs.example")
-    assert frozenset({"at+jwt"}) == guard.policy.profile.token_types
+    assert frozenset({"at+jwt"}) == guard.trust.only.profile.token_types
 
 
 @pytest.mark.requirement("7515-5.2-1", "7519-7.2-2")
@@ -195,7 +195,7 @@ def test_the_default_limit_leaves_room_for_the_longest_signatures(issuer, keys):
     """RFC 9964: a token signed by ML-DSA-87 has more than 6 kB."""
     issuer.keys = [keys("ML-DSA-87")]
     raw = issuer.token(padding="x" * 6000)
-    assert 8192 < len(raw) < issuer.guard().policy.max_bytes == 16384
+    assert 8192 < len(raw) < issuer.guard().trust.only.max_bytes == 16384
     assert issuer.guard().verify(raw).subject == "user-1"
 
 

@@ -10,6 +10,7 @@ import trio
 
 from bearerguard.core.jwk import KeySet, secret_key
 from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.jwks import forks
 from bearerguard.jwks import source as source_module
 from bearerguard.jwks.keys import LoadError, StaticKeys
 
@@ -533,7 +534,7 @@ def test_after_a_fork_every_source_begins_anew(loader, make_source):
     parents, lock = source._landed, source._lock
     loader.give_up_on_running_calls()
 
-    source_module._start_over_after_fork()
+    forks._start_over()
 
     assert kids(source.keys("a")) == ["a"]
     assert source._lock is not lock
@@ -544,12 +545,12 @@ def test_after_a_fork_every_source_begins_anew(loader, make_source):
 
 def test_a_source_that_nobody_uses_any_more_is_forgotten(make_source):
     source = make_source()
-    before = len(source_module.ALL_SOURCES)
+    before = len(forks._ALL)
 
     del source
     gc.collect()
 
-    assert len(source_module.ALL_SOURCES) < before
+    assert len(forks._ALL) < before
 
 
 def test_the_keys_that_are_there_are_given_without_any_fetch(loader, make_source, clock):

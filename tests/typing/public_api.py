@@ -33,7 +33,7 @@ def makes_a_guard() -> None:
     assert_type(guard, Guard)
     assert_type(Guard.from_env(), Guard)
     assert_type(Guard.from_env(environ={"BEARERGUARD_ISSUER": "x"}, audience="a"), Guard)
-    Guard("https://issuer.example")  # type: ignore[call-arg, arg-type]
+    Guard("https://issuer.example")  # type: ignore[arg-type]
     Guard(fetcher="https://issuer.example")  # type: ignore[arg-type]
     Guard(clock="now")  # type: ignore[arg-type]
     Guard.from_env({"BEARERGUARD_ISSUER": "x"})  # type: ignore[call-arg]

@@ -232,7 +232,7 @@ READERS = {
 
 
 def every_vector() -> Iterator[Any]:
-    policy = Guard(issuer="https://as.example", audience="https://rs.example").policy
+    policy = Guard(issuer="https://as.example", audience="https://rs.example").trust.only
     for file_name, reader in READERS.items():
         for name, check, rows in reader(FILES[file_name], policy):
             marks = [pytest.mark.requirement(*rows)] if rows else []
