@@ -1,0 +1,76 @@
+"""What docs/keys.md and the README's file of settings print is executed, and does what they say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bearerguard import Guard, RejectedError
+from bearerguard.testing import Issuer, bad_tokens, trust
+
+ROOT = Path(__file__).parents[1]
+KEYS = (ROOT / "docs/keys.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Execute the first block below a heading, as a reader would with the two variables set."""
+    monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example.com")
+    monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://api.example.com")
+
+    def execute(heading):
+        block = re.search(r"```python\n(.*?)```", KEYS[KEYS.index(f"## {heading}") :], re.DOTALL)
+        namespace = {"__name__": "docs"}
+        exec(compile(block[1], f"docs/keys.md: {heading}", "exec"), namespace)
+        return namespace
+
+    return execute
+
+
+def test_the_printed_resolver_admits_a_tenants_tokens_and_nobody_elses(run):
+    acme = Issuer("https://acme.login.example.com", audience="acme-api")
+    with trust(acme):
+        guard = run("Several issuers")["guard"]
+
+        assert guard.verify(acme.token()).subject == "user-1"
+        for name, token in bad_tokens(acme).items():
+            with pytest.raises(RejectedError):
+                guard.verify(token)
+                pytest.fail(f"{name} was accepted")
+        for stranger in ("https://other.login.example.com", "https://acme.login.example.com.evil"):
+            with pytest.raises(RejectedError, match="issuer_mismatch"):
+                guard.verify(acme.token(iss=stranger))
+
+
+def test_the_printed_application_tells_a_probe_when_it_is_ready(run, capsys):
+    issuer = Issuer("https://login.example.com", audience="https://api.example.com")
+    with trust(issuer):
+        client = TestClient(run("Watching")["app"])
+        issuer.is_down = True
+
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/orders").status_code == 401
+
+    assert "did not give its keys" in capsys.readouterr().out
+
+
+def test_the_printed_file_of_settings_makes_a_guard_of_two_issuers(tmp_path):
+    """And what a partner writes into its tokens grants no more than the file lets it."""
+    file = tmp_path / "config.toml"
+    file.write_text(re.search(r"```toml\n(.*?)```", README, re.DOTALL)[1], "utf-8")
+    partner = Issuer("https://partner.example", audience="orders")
+    with trust(partner):
+        guard = Guard(config=str(file))
+
+        token = guard.verify(partner.token("orders:read orders:write", header={"typ": "JWT"}))
+
+    assert list(guard.status()) == ["https://login.example.com", "https://partner.example"]
+    assert token.scopes == {"orders:read"}
+
+
+def test_every_link_leads_to_a_file_that_is_there():
+    for page in (ROOT / "docs").glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
