@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import bearerguard
 from bearerguard import AccessToken, Guard, RejectedError
 from bearerguard.core.access import Access
 from bearerguard.core.encoding import EncodingError, base64url_encode, read_json
@@ -73,11 +74,20 @@ def issuer() -> Issuer:
 
 @functools.cache
 def guards() -> tuple[Guard, ...]:
-    """A strict one and a lenient one, both with their keys at hand."""
+    """Strict and lenient ones, for one issuer and for several, all with their keys at hand."""
+    own = issuer()
     made = (
-        issuer().guard(),
-        issuer().guard(
+        own.guard(),
+        own.guard(
             profile="jwt", scope_claims="scope,/realm_access/roles", role_claims="roles,groups/*"
+        ),
+        own.guard(issuer=[own.url, "https://api.example"]),
+        Guard(
+            audience=own.audience,
+            resolve_issuer=lambda name: bearerguard.Issuer(name, profile="jwt"),
+            issuers_allowed=[own.url, "https://{tenant}.login.example"],
+            fetcher=own,
+            clock=own.clock,
         ),
     )
     for guard in made:
@@ -255,7 +265,7 @@ def test_any_document_is_a_set_of_keys_or_refused(value):
         assert "key-1" in {key.kid for key in keys.keys}
 
 
-@pytest.mark.parametrize("guard", [0, 1])
+@pytest.mark.parametrize("guard", range(4))
 def test_explain_never_raises_for_what_is_no_token_at_all(guard):
     for thing in (None, 5, b"", object(), [], "\ud800"):
         assert not guards()[guard].explain(thing).accepted
