@@ -259,13 +259,14 @@ def test_who_waits_is_served_by_what_the_neighbour_brings(worker, endpoint, cloc
 
 
 class Ticking:
-    """A monotonic clock that goes on by a second at each look."""
+    """A monotonic clock that goes on at each look."""
 
-    def __init__(self):
+    def __init__(self, step_s):
         self.now = 0.0
+        self.step_s = step_s
 
     def __call__(self):
-        self.now += 1.0
+        self.now += self.step_s
         return self.now
 
 
@@ -274,7 +275,7 @@ def test_nobody_waits_for_longer_than_the_caller_does(worker, endpoint, clock, f
         held.take()
 
         with pytest.raises(LoadError, match=r"keys\.json.* within 5 s"):
-            worker(clock=Ticking())()
+            worker(clock=Ticking(1.0))()
 
     assert endpoint.calls == 0
 
@@ -284,7 +285,7 @@ def test_a_lock_that_is_not_given_back_is_done_without(worker, endpoint, clock, 
     with HostLock(f"{file}.lock", 5.0, wall_clock=clock) as held:
         held.take()
         clock.tick(5.1)
-        one = worker(timeout_s=5.0)
+        one = worker(clock=Ticking(0.1))
 
         assert not one().is_shared
         assert worker()().is_shared
@@ -319,9 +320,7 @@ def test_many_sources_at_once_make_one_fetch(worker, endpoint, make_cache):
 
     endpoint.before = hold
     settings = {"timeout_s": PATIENCE_S}
-    sources = [
-        KeySource(worker(**settings), make_cache(deadline_s=PATIENCE_S)) for _ in range(16)
-    ]
+    sources = [KeySource(worker(**settings), make_cache(deadline_s=PATIENCE_S)) for _ in range(16)]
     found = []
     threads = [
         threading.Thread(target=lambda source=source: found.append(source.keys("kid-0")))
@@ -413,24 +412,22 @@ def test_an_answer_just_in_time_is_kept(worker, endpoint, file):
     assert file.exists()
 
 
-def test_keys_that_came_after_the_caller_had_gone_serve_it_next_time(
-    worker, endpoint, clock, file
-):
+def test_keys_that_came_after_the_caller_had_gone_serve_it_next_time(worker, endpoint, clock, file):
     """It waited for a neighbour that failed, and then its own fetch was too late for it."""
-    hands = Hands()
-
-    def after_a_while():
-        hands.now += 4.0
-        return hands.now
-
-    one = worker(clock=after_a_while)
+    one = worker(clock=Ticking(4.0))  # 4 s until the fetch begins, and 4 s for that
     one()
-    assert endpoint.calls == 1
-    hands.now = 0.0
-    one.clock = hands
 
+    one.clock = Hands()
     assert one().is_shared
     assert endpoint.calls == 1
+
+
+def test_the_age_of_keys_counts_from_the_moment_they_came(worker, endpoint, clock):
+    endpoint.before = lambda: clock.tick(3)
+    worker()()
+    clock.tick(1)
+
+    assert worker()().age_s == 1
 
 
 # After a restart.
@@ -721,6 +718,18 @@ def test_damage_after_a_good_file_is_told_again(worker, file, warnings):
         put(file, b"")
 
 
+def test_a_trust_that_was_lost_again_is_told_again(worker, file, warnings):
+    one = worker()
+    for _ in range(2):
+        put(file, of())
+        file.chmod(0o606)
+        assert one.restore() is None
+        assert one.restore() is None
+        assert len(warnings()) == 1
+        put(file, of())
+        assert one.restore() is not None
+
+
 def test_unchanged_content_is_not_parsed_again(worker, file, monkeypatch):
     """While a process waits it looks every 20 ms, and a set may have a hundred keys."""
     parsed = []
@@ -812,7 +821,5 @@ def test_a_file_that_cannot_be_read_costs_nobody_the_keys(worker, file, monkeypa
     one = worker()
 
     assert one.restore() is None
-    assert warnings() == [
-        f"the key snapshot {file} is ignored: cannot be used: Input/output error"
-    ]
+    assert warnings() == [f"the key snapshot {file} is ignored: cannot be used: Input/output error"]
     assert kids(one()) == ["kid-0"]

@@ -152,9 +152,7 @@ def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing():
             assert is_refused_or_the_same(bytes(content)), (place, bit)
 
 
-@given(
-    start=st.integers(0, len(GOOD)), length=st.integers(0, 64), instead=st.binary(max_size=64)
-)
+@given(start=st.integers(0, len(GOOD)), length=st.integers(0, 64), instead=st.binary(max_size=64))
 @example(start=0, length=0, instead=b" ")
 def test_any_other_damage_is_refused_or_changes_nothing(start, length, instead):
     assert is_refused_or_the_same(GOOD[:start] + instead + GOOD[start + length :])
