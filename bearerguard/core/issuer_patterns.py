@@ -78,8 +78,8 @@ def _fits(texts: tuple[str, ...], issuer: str) -> bool:
     """
     ends = {len(texts[0])} if issuer.startswith(texts[0]) else set()
     for text in texts[1:]:
-        starts = [end for start in ends for end in _ends_of_hole(issuer, start)]
-        ends = {start + len(text) for start in set(starts) if issuer.startswith(text, start)}
+        starts = {end for start in ends for end in _ends_of_hole(issuer, start)}
+        ends = {start + len(text) for start in starts if issuer.startswith(text, start)}
     return len(issuer) in ends
 
 
