@@ -10,7 +10,7 @@ import sys
 import tempfile
 import textwrap
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,20 @@ def lowest_free_descriptor() -> int:
     descriptor = os.open(os.devnull, os.O_RDONLY)
     os.close(descriptor)
     return descriptor
+
+
+def in_a_thread(function, *args):
+    """Run what may hang if it is wrong; then the test fails and the thread is left alone."""
+    done = Future()
+
+    def run():
+        try:
+            done.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001  the test is told
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(PATIENCE_S)
 
 
 def assert_refused(file, why: str) -> None:
@@ -158,8 +172,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path, folder):
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["FIFO", "folder"])
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(folder, make):
     make(folder / "odd")
-    asked = ThreadPoolExecutor(1).submit(assert_refused, folder / "odd", "is not a regular file")
-    asked.result(PATIENCE_S)
+    in_a_thread(assert_refused, folder / "odd", "is not a regular file")
 
 
 def test_a_device_is_refused():
@@ -311,8 +324,8 @@ def test_a_file_that_becomes_another_one_before_it_is_opened_is_not_read(
         return look(path, **how) if dir_fd is None else good
 
     monkeypatch.setattr(os, "stat", before_the_exchange)
-    with ThreadPoolExecutor(1) as pool, pytest.raises((UntrustedFileError, OSError), match=why):
-        pool.submit(open_trusted, str(odd)).result(PATIENCE_S)
+    with pytest.raises((UntrustedFileError, OSError), match=why):
+        in_a_thread(open_trusted, str(odd))
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])

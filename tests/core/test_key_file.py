@@ -5,7 +5,7 @@ import time
 
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -198,7 +198,6 @@ def test_octets_after_a_key_in_its_block_are_refused():
 UNSUITABLE = {
     "Ed448": (ed448.Ed448PrivateKey.generate, "of a kind that is not supported"),
     "X25519": (x25519.X25519PrivateKey.generate, "of a kind that is not supported"),
-    "DSA": (lambda: dsa.generate_private_key(2048), "of a kind that is not supported"),
     "secp256k1": (lambda: ec.generate_private_key(ec.SECP256K1()), "unknown kty, crv or alg"),
     "brainpool": (
         lambda: ec.generate_private_key(ec.BrainpoolP256R1()),

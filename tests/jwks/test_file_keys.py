@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -97,6 +97,20 @@ def refused(source, kid, tried=()):
     return refusal.value
 
 
+def in_a_thread(function, *args):
+    """Run what may hang if it is wrong; then the test fails and the thread is left alone."""
+    done = Future()
+
+    def run():
+        try:
+            done.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001  the test is told
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(PATIENCE_S)
+
+
 def test_the_keys_of_a_file_serve_by_their_ids(file, source, clock):
     file.write(document("a", "b"))
     assert kids(source, "b", "a") == ["b", "a"]
@@ -180,9 +194,8 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
     """Opening one waits for a writer, which may never come."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    opening = ThreadPoolExecutor(1).submit(FileKeys, str(fifo))
     with pytest.raises(ConfigurationError, match="not a regular file"):
-        opening.result(PATIENCE_S)
+        in_a_thread(FileKeys, str(fifo))
 
 
 def test_a_file_of_512_kib_is_read_and_a_larger_one_is_not(file, source, clock):
@@ -280,7 +293,9 @@ def test_a_link_that_is_exchanged_is_a_change(tmp_path, clock):
     (tmp_path / "..data").symlink_to("..1")
     (tmp_path / "keys.json").symlink_to("..data/keys.json")
     source = FileKeys(str(tmp_path / "keys.json"), clock)
-    assert kids(source, "a") == ["a"]
+    for _ in range(2):
+        clock.tick(1)
+        assert kids(source, "a") == ["a"]
     (tmp_path / "new").symlink_to("..2")
     (tmp_path / "new").replace(tmp_path / "..data")
     clock.tick(1)
@@ -481,8 +496,9 @@ def test_many_threads_see_one_file_or_the_other_and_read_it_once(file, settled, 
     assert len(reads) == 1
 
 
-def test_a_log_handler_may_ask_for_keys_itself(file, settled, clock, caplog):
-    """A handler that sends lines somewhere with a token must not stop on our lock."""
+@pytest.fixture
+def curious(settled):
+    """A handler of the log that asks for keys itself; it gives the list of what it got."""
 
     class Curious(logging.Handler):
         def emit(self, _record):
@@ -492,14 +508,17 @@ def test_a_log_handler_may_ask_for_keys_itself(file, settled, clock, caplog):
     asked = []
     handler = Curious()
     file_keys.logger.addHandler(handler)
-    try:
-        file.write(b"broken")
-        clock.tick(1)
-        looking = ThreadPoolExecutor(1).submit(settled.keys, "a")
-        looking.result(PATIENCE_S)
-    finally:
-        file_keys.logger.removeHandler(handler)
-    assert asked == ["a"]
+    yield asked
+    file_keys.logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("kid", ["a", "stranger"])
+def test_a_log_handler_may_ask_for_keys_itself(file, settled, clock, curious, kid):
+    """One that sends its lines somewhere with a token must not stop on our lock."""
+    file.write(b"broken")
+    clock.tick(1 if kid == "a" else 0)
+    in_a_thread(lambda: settled.keys(kid) if kid == "a" else refused(settled, kid))
+    assert curious == ["a"]
 
 
 def test_a_lock_that_was_held_at_a_fork_is_not_the_childs(settled):
