@@ -41,9 +41,14 @@ class FetchBudget:
 
     def succeeded(self, cost: int = 1) -> None:
         """End the back-off. An attempt that cost the issuer nothing is given back."""
-        self.attempts_left += 1 - cost
+        if not cost:
+            self.give_back()
         self.failures = 0
         self.blocked_until = 0.0
+
+    def give_back(self) -> None:
+        """Take back an attempt that was counted and did not reach the issuer, or not from here."""
+        self.attempts_left += 1
 
     def failed(self, now: float, jitter: float, retry_after_s: float = 0.0) -> None:
         """Back off: 1 s at least, up to twice as long with each failure, 60 s at most.

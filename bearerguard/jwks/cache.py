@@ -41,9 +41,9 @@ from dataclasses import dataclass, field
 
 from bearerguard.core.jwk import Key
 from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
-from bearerguard.jwks.budget import INTERVAL_S, LONGEST_BACK_OFF_S, FetchBudget
+from bearerguard.jwks import lifetime
+from bearerguard.jwks.budget import FetchBudget
 from bearerguard.jwks.keys import LoadedKeys
-from bearerguard.jwks.lifetime import JITTER_SHARE, generation_after, time_to_live, times_of
 from bearerguard.jwks.missing import MISSING_FOR_S, MissingIds
 from bearerguard.jwks.states import (
     Decision,
@@ -122,32 +122,36 @@ class KeyCache:
 
     def fetched(self, sequence: int, loaded: LoadedKeys, now: float) -> None:
         """Take a set over, unless a newer fetch has begun since."""
-        if not loaded.keys.keys:
-            self.failed(sequence, "no usable key", now)
+        problem = lifetime.problem_of(loaded, self.snapshot, now)
+        if problem is not None:
+            self.failed(sequence, problem, now)
             return
-        if not self._lands(sequence, now, is_shared=loaded.is_shared):
+        flight = self._lands(sequence, now, is_shared=loaded.is_shared)
+        if flight is None:
             return
         self.budget.succeeded(cost=0 if loaded.is_shared else 1)
         self.error = None
         self._missing.clear()
-        self._take(sequence, loaded, now)
+        # An answer says what held when it was asked for; a slow one is old when it comes, and a key
+        # withdrawn meanwhile must not live longer for that (RFC 9111 section 4.2.3).
+        fetched_at = now - loaded.age_s if loaded.is_shared else flight.began_at
+        self._take(sequence, loaded, fetched_at, now)
 
     def restore(self, loaded: LoadedKeys, now: float) -> None:
         """Begin with a set from before this process began."""
-        self._take(0, loaded, now)
+        self._take(0, loaded, now - loaded.age_s, now)
 
     def failed(
         self, sequence: int, detail: str, now: float, retry_after_s: float | None = None
     ) -> None:
-        """Note that a fetch failed, unless it had been given up before.
-
-        ``retry_after_s`` is for how long the issuer asks to be left alone, where it does.
-        """
+        """Note that a fetch failed, unless given up before, and for how long the issuer wants rest."""
         if self._lands(sequence, now, error=detail):
             self._note_failure(detail, now, retry_after_s or 0.0)
 
     def forget_flight(self) -> None:
         """Forget the fetches of another process: after a fork their threads do not exist here."""
+        if self.flight is not None:
+            self.budget.give_back()  # what it brings never comes here: this process has to ask
         self.flight = None
         self.abandoned.clear()
         self.news.clear()
@@ -164,15 +168,18 @@ class KeyCache:
     ) -> Decision:
         if waited_for and snapshot.sequence >= waited_for:
             if snapshot.is_shared:  # perhaps from before the key was published
-                return self._ask(now, anew=True) or Unknown()
+                return self._ask(now, anew=True) or self._unknown_unless_failed(now)
             self._missing.add(kid)
             return Unknown()
         if kid in self._missing and now < snapshot.fetched_at + MISSING_FOR_S:
             return Unknown()
-        asked = None if waited_for else self._ask(now)
-        if asked is not None:
-            return asked
-        return Unknown() if self.error is None and not waited_for else self._unreachable(now)
+        if waited_for:
+            return self._unreachable(now)
+        return self._ask(now) or self._unknown_unless_failed(now)
+
+    def _unknown_unless_failed(self, now: float) -> Unknown | Unreachable:
+        """With no fetch possible, the set there is is new enough unless the last fetch failed."""
+        return Unknown() if self.error is None else self._unreachable(now)
 
     def _ask(self, now: float, *, anew: bool = False) -> Fetch | Wait | None:
         """Say how a request can get a new set, or None where no fetch is possible now."""
@@ -181,15 +188,9 @@ class KeyCache:
         return Fetch(anew) if self._may_fetch(now) else None
 
     def _is_down(self, now: float, snapshot: Snapshot) -> bool:
-        """Tell whether a failure past the time to live shows that the issuer is down at present.
-
-        An earlier failure says nothing about the refresh that is due since, and an old one nothing
-        about today: on the word of either a withdrawn key would serve once more. Under an outage
-        the next failure comes before the last one has grown old.
-        """
-        recent_s = LONGEST_BACK_OFF_S + INTERVAL_S + self.deadline_s
-        failed_late = self.error is not None and self.failed_at >= snapshot.fresh_until
-        return failed_late and now < self.failed_at + recent_s
+        return self.error is not None and lifetime.still_down(
+            self.failed_at, snapshot.fresh_until, self.deadline_s, now
+        )
 
     def _note_failure(self, detail: str, at: float, retry_after_s: float = 0.0) -> None:
         self.error = detail
@@ -216,24 +217,25 @@ class KeyCache:
 
     def _lands(
         self, sequence: int, now: float, *, error: str | None = None, is_shared: bool = False
-    ) -> bool:
+    ) -> Flight | None:
         self._give_up_overdue(now)
         self.abandoned.discard(sequence)
         flight = self.flight
         if flight is None or flight.sequence != sequence:
-            return False
+            return None
         self.flight = None
         took_s = now - flight.began_at
         self.news.append(FetchEnded(self.issuer, sequence, took_s, error, is_shared))
-        return True
+        return flight
 
-    def _take(self, sequence: int, loaded: LoadedKeys, now: float) -> None:
+    def _take(self, sequence: int, loaded: LoadedKeys, fetched_at: float, now: float) -> None:
+        self.state(now)  # what time has made of the set before belongs in the news too
         before = self.snapshot
-        ttl_s = time_to_live(self.ttl_s, loaded.max_age_s) * (1 - JITTER_SHARE * self.jitter())
-        times = times_of(now - loaded.age_s, ttl_s, self.stale_for_s)
-        if before is not None and loaded.is_shared and times.fetched_at < before.fetched_at:
-            return  # a neighbour's set from before ours
-        generation = generation_after(before, loaded.keys)
+        ttl_s = lifetime.time_to_live(self.ttl_s, loaded.max_age_s) * (
+            1 - lifetime.JITTER_SHARE * self.jitter()
+        )
+        times = lifetime.times_of(fetched_at, ttl_s, self.stale_for_s)
+        generation = lifetime.generation_after(before, loaded.keys)
         self.snapshot = Snapshot(loaded.keys, sequence, generation, *times, loaded.is_shared)
         refused = loaded.keys.refused
         if before is None or before.keys.refused != refused:

@@ -1,8 +1,10 @@
-"""How long keys live: fresh, then stale while the issuer is down. Pure arithmetic, in seconds."""
+"""How long keys live: fresh, then stale while the issuer is down. Pure, in seconds."""
 
 from typing import NamedTuple
 
 from bearerguard.core.jwk import KeySet
+from bearerguard.jwks.budget import INTERVAL_S, LONGEST_BACK_OFF_S
+from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.states import Snapshot
 
 DEFAULT_TTL_S = 300.0
@@ -49,3 +51,23 @@ def generation_after(before: Snapshot | None, keys: KeySet) -> int:
     if before is None:
         return 1
     return before.generation + (1 if set(keys.keys) != set(before.keys.keys) else 0)
+
+
+def still_down(failed_at: float, fresh_until: float, deadline_s: float, now: float) -> bool:
+    """Tell whether the last failure, if past the time to live, shows an outage at present.
+
+    An earlier one says nothing about the refresh that is due since, and an old one nothing about
+    today: on the word of either a withdrawn key would serve once more. Under an outage the next
+    failure comes before the last one has grown old.
+    """
+    return fresh_until <= failed_at and now < (
+        failed_at + LONGEST_BACK_OFF_S + INTERVAL_S + deadline_s
+    )
+
+
+def problem_of(loaded: LoadedKeys, present: Snapshot | None, now: float) -> str | None:
+    """Say why a set that came is no better than a failed fetch, or None."""
+    if not loaded.keys.keys:
+        return "no usable key"
+    is_older = present is not None and now - loaded.age_s < present.fetched_at
+    return "another process gave keys older than ours" if loaded.is_shared and is_older else None

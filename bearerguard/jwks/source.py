@@ -50,13 +50,15 @@ class KeySource:
         self._cache = cache
         self._clock = clock
         self._on_event = on_event
-        self.start_over()
+        self._lock = threading.Lock()
+        self._landed: Future[None] = Future()
         start_over_after_fork(self)
+        self._publish()  # of keys that the cache was given to begin with
 
     def start_over(self) -> None:
         """Forget what runs elsewhere: after a fork the parent's threads and locks are not ours."""
         self._lock = threading.Lock()
-        self._landed: Future[None] = Future()
+        self._landed = Future()
         self._cache.forget_flight()
 
     def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:

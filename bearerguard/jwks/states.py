@@ -45,8 +45,8 @@ TRANSITIONS = {
 class Snapshot:
     """A key set that was fetched, with its times. Immutable, so readers need no lock.
 
-    ``fetched_at`` is when the issuer gave it, to whichever process of this host; ``is_shared``
-    tells that it was another one, ``sequence`` which of our fetches brought it.
+    ``fetched_at`` is when the issuer was asked for it, by whichever process of this host;
+    ``is_shared`` tells that it was another one, ``sequence`` which of our fetches brought it.
     """
 
     keys: KeySet
