@@ -144,7 +144,7 @@ class KeyCache:
     def failed(
         self, sequence: int, detail: str, now: float, retry_after_s: float | None = None
     ) -> None:
-        """Note that a fetch failed, unless given up before, and for how long the issuer wants rest."""
+        """Note that a fetch failed, unless given up before; the issuer may ask for some rest."""
         if self._lands(sequence, now, error=detail):
             self._note_failure(detail, now, retry_after_s or 0.0)
 
