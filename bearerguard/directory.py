@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bearerguard.configuration import Configuration, configure
+from bearerguard.configuration import Configuration, configure, refuse
 from bearerguard.core import signature
 from bearerguard.core.flow import KeyQuery, Query
 from bearerguard.core.issuer_patterns import IssuerPatterns
@@ -12,9 +12,9 @@ from bearerguard.core.trust import Trust
 from bearerguard.errors import ConfigurationError, UnavailableError
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
-from bearerguard.log import logger
+from bearerguard.log import log_start, logger
 from bearerguard.resolver import Resolve, Resolver
-from bearerguard.settings import Source
+from bearerguard.settings import Settings, Source
 
 
 class Directory:
@@ -27,13 +27,15 @@ class Directory:
         resolve: Resolve | None,
         allowed: Sequence[str],
     ) -> None:
-        known = [KnownIssuer(settings, means) for settings in configuration.issuers]
+        known = _known_issuers(configuration.issuers, means)
         self._configured = {one.settings.issuer: one for one in known}
         self._resolver: Resolver | None = None
         if resolve is not None:
 
             def take(issuer: Issuer) -> KnownIssuer:
-                return KnownIssuer(configuration.of_issuer(issuer), means)
+                known = KnownIssuer(configuration.of_issuer(issuer), means)
+                log_start(known.settings, known.policy)
+                return known
 
             self._resolver = Resolver(resolve, take, means.key_clock)
         self.trust = Trust.of(
@@ -75,10 +77,10 @@ class Directory:
 
     def present(self, query: Query) -> Sequence[Key] | Policy | None:
         """Do the same with what is there, without any fetch or question."""
-        known = self._known(query.issuer)
         if isinstance(query, KeyQuery):
-            return known.keys.present(query.kid, query.tried)
-        return known.policy
+            return self._known(query.issuer).keys.present(query.kid, query.tried)
+        known = None if self._resolver is None else self._resolver.present(query.issuer)
+        return None if known is None else known.policy
 
     def note_good_token(self, issuer: str) -> None:
         """Note whose token was good: an issuer that was resolved is kept while it is in use."""
@@ -87,17 +89,17 @@ class Directory:
 
     def _known(self, issuer: str) -> KnownIssuer:
         known = self._configured.get(issuer)
-        if known is not None:
-            return known
-        if self._resolver is None:
+        if known is None and self._resolver is not None:
+            known = self._resolver.present(issuer)
+        if known is None:
             raise UnavailableError("this issuer is not known")
-        return self._resolver.get(issuer)
+        return known
 
 
 def configured(
     sources: Sequence[Source],
     issuers: Sequence[Issuer],
-    resolve: Resolve | None,
+    resolve: object,
     allowed: Sequence[str],
 ) -> Configuration:
     """Check everything that a guard is made of.
@@ -113,6 +115,8 @@ def configured(
     if resolve is None and allowed:
         problems.append("issuers_allowed is for resolve_issuer, which is not set; set both")
     if resolve is not None:
+        if not callable(resolve):
+            problems.append("resolve_issuer is no function; write one that takes an issuer's name")
         try:
             IssuerPatterns.of(allowed, http_allowed=True)  # http itself is judged when it is used
         except ConfigurationError as error:
@@ -120,6 +124,19 @@ def configured(
     if problems:
         raise ConfigurationError(*problems)
     return configuration
+
+
+def _known_issuers(issuers: Sequence[Settings], means: Means) -> list[KnownIssuer]:
+    """Make them all; raises ConfigurationError naming every file of keys that is none."""
+    known: list[KnownIssuer] = []
+    problems: list[str] = []
+    for settings in issuers:
+        try:
+            known.append(KnownIssuer(settings, means))
+        except ConfigurationError as error:
+            problems += error.problems
+    refuse(problems)
+    return known
 
 
 def supported_algorithms(configuration: Configuration) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def keys_of(settings: Settings, means: Means) -> Keys:
     if settings.secret is not None:
         return StaticKeys(KeySet((secret_key(settings.secret.value),)))
     if settings.jwks_file is not None:
-        return FileKeys(settings.jwks_file, means.key_clock)
+        return FileKeys(settings.jwks_file, means.key_clock, means.on_event, settings.issuer)
     load: Load = IssuerKeys(
         issuer=settings.issuer,
         fetcher=means.fetcher or HttpFetcher(settings.ca_file),

@@ -60,16 +60,16 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
 
 def log_event(event: Event) -> None:
     """Write what happened to an issuer's keys: failures and refused keys as warnings."""
-    facts = {"event": type(event).__name__, **asdict(event)}
+    facts: dict[str, object] = {"event": type(event).__name__}
+    for name, fact in asdict(event).items():
+        # A key id is as long as whoever publishes the keys likes.
+        facts[name] = _short(fact) if isinstance(fact, str) else fact
     level = logging.DEBUG
     if isinstance(event, KeyRefused) or (isinstance(event, FetchEnded) and event.error is not None):
         level = logging.WARNING
     elif isinstance(event, KeyStateChanged) and event.after in OUT_OF_DATE:
         level = logging.INFO
-    line = " ".join(
-        f"{name}={_short(value)!r}" for name, value in facts.items() if value is not None
-    )
-    key_logger.log(level, "keys: %s", line, extra={"bearerguard": facts})
+    key_logger.log(level, "keys: %s", _line(facts), extra={"bearerguard": facts})
 
 
 def _line(facts: Mapping[str, object]) -> str:

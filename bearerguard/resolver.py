@@ -1,77 +1,83 @@
 """Issuers that no setting names one by one: ``Guard(resolve_issuer=f, issuers_allowed=[...])``.
 
 ``f(name)`` is asked only about a name that ``issuers_allowed`` admits, and says who that is, or
-None. What strangers can cause by making up names is bounded: ten new issuers a minute, so as many
-first fetches; ten questions at a time; a thousand issuers, and a thousand names that f did not
-know. An issuer that verified a token within the hour is never put out for a new one. Whatever f
-raises is 503, because then nobody knows.
+None. One question at a time is asked about a name, however many wait for its answer. A sync f runs
+in a thread of its own, so that no event loop stands still. An async f runs in the event loop of
+whoever asks first, where its connections belong; where that one hangs up, the next one asks. From a
+thread without a loop it gets a loop of its own.
+
+What strangers can cause by making up names is bounded (:mod:`bearerguard.resolved`), and so are the
+questions: ten at a time, those included that never end. Whatever f raises is 503, because then
+nobody knows.
 """
 
 import asyncio
 import inspect
-import logging
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from typing import Any
-
-from cachetools import TTLCache
 
 from bearerguard.errors import UnavailableError
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import Clock, KnownIssuer
 from bearerguard.jwks.forks import start_over_after_fork
-from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
+from bearerguard.jwks.waiting import await_within, wait_in_task, wait_in_thread
+from bearerguard.log import logger
+from bearerguard.questions import HungUpError, Question, Step
+from bearerguard.resolved import ResolvedIssuers
 
-MOST_ISSUERS = 1000
-MOST_UNKNOWN = 1000
-UNKNOWN_FOR_S = 60.0
-MOST_NEW = 10
-NEW_WITHIN_S = 60.0
 MOST_QUESTIONS = 10
-# Whose token was good so recently is a customer, whoever else comes.
-IN_USE_FOR_S = 3600.0
 PATIENCE_S = 5.0
 
 Resolve = Callable[[str], Issuer | None] | Callable[[str], Awaitable[Issuer | None]]
-
-logger = logging.getLogger("bearerguard")
 
 
 class Resolver:
     """Asks ``resolve`` about names, and keeps what came of it.
 
-    ``take`` makes a KnownIssuer of an Issuer, ``clock`` gives the seconds of a monotonic clock.
+    ``take`` makes a KnownIssuer of an Issuer, ``clock`` gives the seconds of a monotonic clock,
+    ``patience_s`` is for how long anybody waits for an answer.
     """
 
     def __init__(
-        self, resolve: Resolve, take: Callable[[Issuer], KnownIssuer], clock: Clock
+        self,
+        resolve: Resolve,
+        take: Callable[[Issuer], KnownIssuer],
+        clock: Clock,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._resolve: Callable[[str], Any] = resolve
+        self._is_async = _is_async(resolve)
         self._take = take
         self._clock = clock
-        self._issuers: dict[str, KnownIssuer] = {}
-        self._unknown: TTLCache[str, bool] = TTLCache(MOST_UNKNOWN, UNKNOWN_FOR_S, clock)
-        self._new_at: deque[float] = deque(maxlen=MOST_NEW)
+        self._patience_s = patience_s
+        self._issuers = ResolvedIssuers(clock)
         self.start_over()
         start_over_after_fork(self)
 
     def start_over(self) -> None:
         """Forget what runs elsewhere: after a fork the parent's threads and locks are not ours."""
         self._lock = threading.Lock()
-        self._questions: dict[str, Future[KnownIssuer | None]] = {}
+        self._questions: dict[str, Question] = {}
+        self._issuers.start_over()
 
     def known(self) -> list[KnownIssuer]:
         """Give the issuers that are kept."""
-        return list(self._issuers.values())
+        return self._issuers.all()
 
-    def get(self, name: str) -> KnownIssuer:
-        """Give an issuer that was found before; raises UnavailableError where there is none."""
+    def present(self, name: str) -> KnownIssuer | None:
+        """Do the same as :meth:`find` without any question.
+
+        Raises:
+            UnavailableError: nobody has asked yet.
+        """
         known = self._issuers.get(name)
-        if known is None:
-            raise UnavailableError("nobody has asked who this issuer is yet")
-        return known
+        if known is not None:
+            return known
+        with self._lock:
+            if self._issuers.is_unknown(name):
+                return None
+        raise UnavailableError("nobody has asked who this issuer is yet")
 
     def find(self, name: str) -> KnownIssuer | None:
         """Give an issuer, or None for one that ``resolve`` does not know.
@@ -80,26 +86,33 @@ class Resolver:
             UnavailableError: nobody can tell at the moment.
             RuntimeError: waiting would stop the event loop that this thread runs.
         """
-        known = self._issuers.get(name)
-        if known is not None or self._is_unknown(name):
-            return known
-        question = self._ask(name)
-        wait_in_thread(question, PATIENCE_S)
-        return _outcome(question)
+        while True:
+            step = self._step(name)
+            question = step.question
+            if question is None:
+                return step.known
+            if step.is_new:
+                self._start(question)
+            if not question.answered.done():
+                wait_in_thread(question.answered, question.left_s(self._clock()))
+            if not question.is_dropped:
+                return question.outcome()
 
     async def afind(self, name: str) -> KnownIssuer | None:
-        """Do the same from a task; an async ``resolve`` runs in the caller's own event loop."""
-        known = self._issuers.get(name)
-        if known is not None or self._is_unknown(name):
-            return known
-        if _is_async(self._resolve):
-            try:
-                return self._keep(name, await self._resolve(name))
-            except Exception as error:  # noqa: BLE001  the application's code
-                raise _unavailable(name, error) from None
-        question = self._ask(name)
-        await wait_in_task(question, PATIENCE_S)
-        return _outcome(question)
+        """Do the same from a task; never raises RuntimeError."""
+        while True:
+            step = self._step(name)
+            question = step.question
+            if question is None:
+                return step.known
+            if step.is_new and self._is_async:
+                await self._answer_in_task(question)
+                return question.outcome()
+            if step.is_new:
+                self._start(question)
+            await wait_in_task(question.answered, question.left_s(self._clock()))
+            if not question.is_dropped:
+                return question.outcome()
 
     def verified(self, name: str) -> None:
         """Note that a token of this issuer was good."""
@@ -107,91 +120,90 @@ class Resolver:
         if known is not None:
             known.verified_at = self._clock()
 
-    def _is_unknown(self, name: str) -> bool:
-        with self._lock:
-            if name in self._unknown:
-                return True
-            self._check_room(self._clock())  # else the answer could not be used
-        return False
+    def _step(self, name: str) -> Step:
+        """Say what is known, or join the question about this name, or make one.
 
-    def _ask(self, name: str) -> "Future[KnownIssuer | None]":
-        """Let a thread ask, one for all who want to know about this name."""
+        Raises:
+            UnavailableError: no question is possible now, or its answer could not be used.
+        """
+        known = self._issuers.get(name)  # as for nearly every request: without the lock
+        if known is not None:
+            return Step(known)
         with self._lock:
+            known = self._issuers.get(name)
+            if known is not None or self._issuers.is_unknown(name):
+                return Step(known)
             question = self._questions.get(name)
             if question is not None:
-                return question
+                return Step(question=question)
+            now = self._clock()
+            self._issuers.check_room(now)
             if len(self._questions) >= MOST_QUESTIONS:
                 raise UnavailableError("resolve_issuer is busy with other issuers")
-            question = self._questions[name] = Future()
-            question.set_running_or_notify_cancel()
+            question = Question(name, now + self._patience_s)
+            self._questions[name] = question
+            return Step(question=question, is_new=True)
+
+    def _start(self, question: Question) -> None:
         thread = threading.Thread(
-            target=self._answer, args=(name, question), name="bearerguard-resolve", daemon=True
+            target=self._answer_in_thread, args=(question,), name="bearerguard-resolve", daemon=True
         )
         try:
             thread.start()
-        except RuntimeError as error:  # the process has no thread left to give
-            with self._lock:
-                self._questions.pop(name, None)
-            question.set_exception(UnavailableError(f"no thread could be started: {error}"))
-        return question
+        except BaseException as error:  # Ctrl-C, or the process has no thread left to give
+            self._close(question, UnavailableError(f"no thread could be started: {error}"))
+            if not isinstance(error, Exception):
+                raise
 
-    def _answer(self, name: str, question: "Future[KnownIssuer | None]") -> None:
+    def _answer_in_thread(self, question: Question) -> None:
         try:
-            found = self._resolve(name)
+            found = self._resolve(question.name)
             if inspect.isawaitable(found):
-                found = asyncio.run(_awaited(found))
-            known = self._keep(name, found)
+                found = asyncio.run(await_within(found, self._patience_s))
+            known = self._kept(question.name, found)
         except BaseException as error:  # noqa: BLE001  those who wait must hear of it
-            question.set_exception(_unavailable(name, error))
+            self._close(question, _unavailable(question.name, error))
         else:
-            question.set_result(known)
-        finally:
+            self._close(question, known)
+
+    async def _answer_in_task(self, question: Question) -> None:
+        try:
+            found = await await_within(self._resolve(question.name), self._patience_s)
+            known = self._kept(question.name, found)
+        except Exception as error:  # noqa: BLE001  the application's code
+            self._close(question, _unavailable(question.name, error))
+        except BaseException:
+            self._close(question, HungUpError())
+            raise
+        else:
+            self._close(question, known)
+
+    def _kept(self, name: str, found: object) -> KnownIssuer | None:
+        """Keep an answer; what is made of it is made outside of the lock, and may take a while."""
+        if found is None:
             with self._lock:
-                self._questions.pop(name, None)
-
-    def _keep(self, name: str, found: Issuer | None) -> KnownIssuer | None:
-        with self._lock:
-            if name in self._issuers:  # two asked at the same time
-                return self._issuers[name]
-            if found is None:
-                self._unknown[name] = True
-                return None
-            if found.issuer != name:
-                raise ValueError("resolve_issuer gave another issuer than it was asked for")
-            now = self._clock()
-            spare = self._check_room(now)
-            known = self._take(found)
-            if spare is not None:
-                del self._issuers[spare]
-            self._new_at.append(now)
-            self._issuers[name] = known
-            return known
-
-    def _check_room(self, now: float) -> str | None:
-        """Name the issuer that a new one would replace, if any.
-
-        Raises:
-            UnavailableError: there were ten new ones within a minute, or all issuers are in use.
-        """
-        if len(self._new_at) == MOST_NEW and now < self._new_at[0] + NEW_WITHIN_S:
-            wait_s = self._new_at[0] + NEW_WITHIN_S - now
-            raise UnavailableError("too many new issuers within a minute", retry_after=wait_s)
-        if len(self._issuers) < MOST_ISSUERS:
+                self._issuers.add_unknown(name)
             return None
-        spare = min(self._issuers, key=lambda name: self._issuers[name].verified_at or 0.0)
-        used_at = self._issuers[spare].verified_at
-        if used_at is not None and now < used_at + IN_USE_FOR_S:
-            raise UnavailableError("too many issuers are in use", retry_after=60)
-        return spare
+        if not isinstance(found, Issuer):
+            raise TypeError(f"resolve_issuer gave a {type(found).__name__}; write Issuer(...)")
+        if found.issuer != name:
+            raise ValueError("resolve_issuer gave another issuer than it was asked for")
+        known = self._take(found)
+        with self._lock:
+            self._issuers.add(name, known, self._clock())
+        return known
+
+    def _close(self, question: Question, outcome: KnownIssuer | Exception | None) -> None:
+        """Answer a question; first of all let nobody join it who would wait for what is over."""
+        with self._lock:
+            if self._questions.get(question.name) is question:
+                del self._questions[question.name]
+        question.answer(outcome)
 
 
 def _is_async(resolve: Callable[[str], Any]) -> bool:
     call = getattr(resolve, "__call__", None)  # noqa: B004  an object may have an async one
     return inspect.iscoroutinefunction(resolve) or inspect.iscoroutinefunction(call)
-
-
-async def _awaited(found: Awaitable[Any]) -> Any:
-    return await found
 
 
 def _unavailable(name: str, error: BaseException) -> UnavailableError:
@@ -200,13 +212,3 @@ def _unavailable(name: str, error: BaseException) -> UnavailableError:
         return error
     logger.error("resolve_issuer failed for %r", name, exc_info=error)
     return UnavailableError(f"resolve_issuer failed: {type(error).__name__}")
-
-
-def _outcome(question: "Future[KnownIssuer | None]") -> KnownIssuer | None:
-    if not question.done():
-        raise UnavailableError(f"resolve_issuer gave no answer within {PATIENCE_S:g} s")
-    error = question.exception()
-    if isinstance(error, UnavailableError):
-        # One of its own for each who waited: raising it writes into it.
-        raise UnavailableError(error.detail, retry_after=error.retry_after)
-    return question.result()

@@ -24,7 +24,7 @@ from typing import Any
 from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.errors import ConfigurationError, RejectedError
-from bearerguard.events import OnEvent
+from bearerguard.events import KeyRefused, OnEvent
 from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
 
@@ -47,6 +47,8 @@ logger = logging.getLogger("bearerguard")
 # What changes with a file's content: its times of change, size, inode and device. The second time
 # is there because rsync and tar set the first one back.
 Mark = tuple[int, int, int, int, int]
+# What the operator is told: a line for the log, or an event.
+News = str | KeyRefused
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Reading:
 class FileKeys:
     """The keys of one issuer that stand in a file, as a JWK Set or PEM.
 
-    ``clock`` gives the seconds of a monotonic clock. ``on_event`` is not called yet.
+    ``clock`` gives the seconds of a monotonic clock. ``on_event`` is told of each key that cannot
+    be used, when they are read first and when they have changed, and must not raise; ``issuer`` is
+    whose keys these are.
 
     Raises:
         ConfigurationError: naming the setting ``jwks_file``: no keys can be had from the file.
@@ -78,10 +82,12 @@ class FileKeys:
         self,
         file: str,
         clock: Callable[[], float] = time.monotonic,
-        on_event: OnEvent | None = None,
+        on_event: OnEvent = lambda _: None,
+        issuer: str = "",
     ) -> None:
-        _ = on_event
         self._clock = clock
+        self._on_event = on_event
+        self._issuer = issuer
         try:
             # What the name means now it means after a change of the working directory too.
             self._file = Path(file).absolute()
@@ -94,6 +100,7 @@ class FileKeys:
         self._look_at = now + LOOK_EVERY_S
         self.start_over()
         start_over_after_fork(self)
+        self._tell(self._refused_keys())
 
     def start_over(self) -> None:
         """Make a lock of our own: after a fork one that another thread held is never let go."""
@@ -118,8 +125,8 @@ class FileKeys:
         fit = self._fit(kid, tried)
         if not fit:
             with self._lock:
-                warning = self._look()
-            _warn(warning)
+                news = self._look()
+            self._tell(news)
             fit = self._fit(kid, tried)
         if not fit:
             expected = [key.kid for key in self._reading.keys.keys]
@@ -152,16 +159,16 @@ class FileKeys:
         """Look at the file once a second; whoever comes while another looks takes what is there."""
         if self._clock() >= self._look_at and self._lock.acquire(blocking=False):
             try:
-                warning = self._look()
+                news = self._look()
             finally:
                 self._lock.release()
-            _warn(warning)
+            self._tell(news)
 
-    def _look(self) -> str | None:
+    def _look(self) -> list[News]:
         """Read the file again where it has changed, and give what the operator must be told.
 
         The lock keeps two threads from doing the same; readers need none, because what they read
-        is exchanged as a whole. The log is for after the lock: who handles it may ask for keys.
+        is exchanged as a whole. Telling is for after the lock: who hears it may ask for keys.
         """
         now = self._clock()
         self._look_at = now + LOOK_EVERY_S
@@ -169,7 +176,7 @@ class FileKeys:
         # Taken before the content is read: if that changes in between, the next look reads it.
         mark = _mark_of(self._file)
         if mark == before.mark and now < before.confirm_at:
-            return None
+            return []
         confirm_at = math.inf if mark == before.mark else now + LOOK_EVERY_S
         try:
             keys = _read(self._file)
@@ -180,14 +187,26 @@ class FileKeys:
         is_same = _identity(keys) == _identity(before.keys)
         generation = before.generation + (0 if is_same else 1)
         self._reading = Reading(keys, generation, now, mark, confirm_at)
-        return None
+        return [] if keys.refused == before.keys.refused else self._refused_keys()
 
-    def _keep(self, reading: Reading) -> str | None:
+    def _keep(self, reading: Reading) -> list[News]:
         """The good keys stay; the operator is told once for each change of the file."""
         before, self._reading = self._reading, reading
         if (reading.mark, reading.error) == (before.mark, before.error):
-            return None
-        return f"jwks_file {self._file} {reading.error}; the keys read before stay in use"
+            return []
+        return [f"jwks_file {self._file} {reading.error}; the keys read before stay in use"]
+
+    def _refused_keys(self) -> list[News]:
+        refused = self._reading.keys.refused
+        return [KeyRefused(self._issuer, key.index, key.kid, key.reason) for key in refused]
+
+    def _tell(self, news: list[News]) -> None:
+        """Write a text to the log, and hand on an event."""
+        for piece in news:
+            if isinstance(piece, str):
+                logger.warning("%s", piece)
+            else:
+                self._on_event(piece)
 
 
 def _read(file: Path) -> KeySet:
@@ -226,8 +245,3 @@ def _why(error: OSError | ValueError) -> str:
 def _shown(file: str) -> str:
     """Show a file's name; whoever set the keys themselves must not find them in the log."""
     return "***" if "-----BEGIN" in str(file) else repr(str(file))[:LONGEST_SHOWN]
-
-
-def _warn(warning: str | None) -> None:
-    if warning is not None:
-        logger.warning("%s", warning)

@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import sys
+from collections.abc import Awaitable
 from concurrent.futures import Future
 from typing import Any
 
@@ -33,6 +34,21 @@ async def wait_in_task(landed: Future[Any], timeout_s: float) -> None:
         await _wait_in_trio(landed, timeout_s)
     else:
         await _wait_in_asyncio(landed, timeout_s)
+
+
+async def await_within(found: Awaitable[Any], timeout_s: float) -> Any:
+    """Await what runs in this very event loop, and stop it after ``timeout_s``.
+
+    Raises:
+        TimeoutError: it took longer; under trio its TooSlowError.
+    """
+    if _in_trio():
+        import trio  # noqa: PLC0415  loaded already by whoever runs this
+
+        with trio.fail_after(timeout_s):
+            return await found
+    async with asyncio.timeout(timeout_s):
+        return await found
 
 
 async def _wait_in_asyncio(landed: Future[Any], timeout_s: float) -> None:

@@ -49,7 +49,8 @@ def trust(issuer: Issuer) -> Iterator[Issuer]:
             yield issuer
         finally:
             for known in list(LIVE_ISSUERS):
-                _exchange(known, afterwards[known.keys])
+                # An issuer that another thread was just making at the start has its own already.
+                _exchange(known, afterwards.get(known.keys, known.keys))
 
 
 def _keys_from(issuer: Issuer, settings: Settings, means: Means) -> Keys:
