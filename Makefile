@@ -1,6 +1,6 @@
 # make demo   a guarded API and a local issuer, with a tour of real requests (ONCE=1: tour, then end)
 # make test   the whole test suite
-# The rest is for contributors: make check, make versions, make requirements, make clean.
+# The rest is for contributors: make check, make versions, make requirements, make drills, make clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check format versions requirements clean
+.PHONY: demo test check format versions requirements drills clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
@@ -35,6 +35,10 @@ versions:
 
 requirements: $(VENV)/dev-installed
 	$(BIN)/python tests/requirements_report.py
+
+# bearerguard and other libraries side by side on bad days; writes docs/drills.md (ONLY="cold flood").
+drills: $(VENV)/dev-installed
+	$(BIN)/python -m benchmarks.drills --environments $(VENV)-drills $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) $(VENV)-* .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
