@@ -68,6 +68,7 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_with_the_reason(tmp_path):
 
 
 def test_no_more_of_a_file_of_keys_is_read_than_of_a_fetched_set(tmp_path, jwks):
+    assert f.LARGEST_KEY_FILE == 524288
     file = tmp_path / "keys"
     file.write_bytes(jwks.ljust(f.LARGEST_KEY_FILE))
     assert str(file) == f.keys(file)
