@@ -53,19 +53,17 @@ def file(folder):
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_is_left_open():
-    before = lowest_free_descriptor()
+    before = open_descriptors()
     yield
-    assert before == lowest_free_descriptor()
+    assert before == open_descriptors()
 
 
 def names_in(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def lowest_free_descriptor() -> int:
-    descriptor = os.open(os.devnull, os.O_RDONLY)
-    os.close(descriptor)
-    return descriptor
+def open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def in_a_thread(function, *args):

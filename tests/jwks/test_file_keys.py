@@ -15,6 +15,7 @@ import pytest
 from bearerguard import ConfigurationError, RejectedError
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.jwk import thumbprint
+from bearerguard.events import KeyRefused
 from bearerguard.jwks import file_keys
 from bearerguard.jwks.file_keys import MAX_BYTES, FileKeys
 
@@ -437,6 +438,30 @@ def test_the_status_looks_at_the_file_itself(file, settled, clock):
     assert (settled.status()["key_ids"], settled.status()["age_s"]) == (["b"], 0)
 
 
+def test_each_refused_key_is_told_when_it_is_read_and_when_they_change(file, clock):
+    """A callback hears of a key once and not at every reading of the same content."""
+    file.write(json.dumps({"keys": [jwk("a"), None, {**jwk("b"), "use": "enc"}]}).encode())
+    told = []
+    source = FileKeys(str(file.path), clock, told.append, "https://issuer.example")
+    assert told == [
+        KeyRefused("https://issuer.example", 1, None, "not an object"),
+        KeyRefused("https://issuer.example", 2, "b", "use is not sig"),
+    ]
+    told.clear()
+    for content, indexes in (
+        (b"broken", []),
+        (json.dumps({"keys": [jwk("a"), 1]}).encode(), [1]),
+        (json.dumps({"keys": [jwk("b"), 1]}).encode(), []),
+        (document("a"), []),
+    ):
+        file.exchange(content)
+        for _ in range(3):
+            clock.tick(1)
+            source.status()
+        assert [event.index for event in told] == indexes
+        told.clear()
+
+
 @pytest.fixture
 def slow_read(monkeypatch):
     """Holds a read up until it is let go."""
@@ -501,6 +526,9 @@ def curious(settled):
     """A handler of the log that asks for keys itself; it gives the list of what it got."""
 
     class Curious(logging.Handler):
+        def createLock(self):  # noqa: N802  its name in logging
+            self.lock = None  # a thread that hangs in here must not hold up the end of the run
+
         def emit(self, _record):
             asked.extend(kids(settled, "a"))
             refused(settled, "stranger")
@@ -515,6 +543,7 @@ def curious(settled):
 @pytest.mark.parametrize("kid", ["a", "stranger"])
 def test_a_log_handler_may_ask_for_keys_itself(file, settled, clock, curious, kid):
     """One that sends its lines somewhere with a token must not stop on our lock."""
+    settled.keys("a")
     file.write(b"broken")
     clock.tick(1 if kid == "a" else 0)
     in_a_thread(lambda: settled.keys(kid) if kid == "a" else refused(settled, kid))
