@@ -52,9 +52,8 @@ class Gate:
             self.table = AccessTable.of(public, optional, rules)
         except ConfigurationError as error:
             problems += error.problems
-        problem = None if readiness is None else problem_of_path(readiness, "readiness")
-        if problem is not None:
-            problems.append(problem)
+        if readiness is not None:
+            problems += _problems_of_readiness(readiness, rules)
         if problems:
             raise ConfigurationError(*problems)
         self._readiness = readiness
@@ -89,6 +88,8 @@ class Gate:
         self.has_looked = True
         open_at: dict[int, list[str]] = {}
         for path, endpoint in routes:
+            if path == self._readiness:
+                logger.warning("readiness answers GET %s: the view of this path does not", path)
             is_open_path = self.table.opens(path)
             marks = [mark_of(endpoint, method) for method in METHODS]
             if any(m.needs and (m.public or m.optional or is_open_path) for m in marks):
@@ -125,6 +126,19 @@ class Passed:
             log_refusal(refusal, self.request)
             return self.gate.guard.answer(refusal, Access(need=needs_of(needs)))
         return None
+
+
+def _problems_of_readiness(path: object, rules: object) -> list[str]:
+    """Say why this cannot be the path of a readiness probe, if so."""
+    problem = problem_of_path(path, "readiness")
+    if problem is not None:
+        return [problem]
+    named = rules if isinstance(rules, Mapping) else {}
+    return [
+        f"readiness: a probe needs no token, and the rule {rule!r} asks for one; take one out"
+        for rule in (f"GET {path}", f"* {path}")
+        if rule in named
+    ]
 
 
 def _log_conflict(path: str) -> None:

@@ -8,13 +8,19 @@ from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.access import Access
 from bearerguard.core.hints import HINTS
 from bearerguard.core.request import RequestView
-from bearerguard.log import LONGEST_FACT, log_refusal
+from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
+from bearerguard.log import LONGEST_FACT, log_event, log_refusal
 from bearerguard.testing import BAD_TOKENS
 
 
 @pytest.fixture(autouse=True)
 def _every_level(caplog):
     caplog.set_level(logging.DEBUG)
+
+
+def lines_of_requests(caplog):
+    """What the logger "bearerguard" wrote; lines about keys have a logger of their own."""
+    return [record for record in caplog.records if record.name == "bearerguard"]
 
 
 @pytest.fixture
@@ -88,8 +94,9 @@ def test_no_part_of_a_refused_token_is_in_the_log(guard, issuer, caplog, name):
     with pytest.raises(RejectedError):
         guard.admit(view, Access())
 
-    (record,) = caplog.records
-    told = f"{record.getMessage()} {record.bearerguard}"
+    (record,) = lines_of_requests(caplog)
+    assert record.getMessage().startswith("refused: ")
+    told = "".join(f"{each.getMessage()} {vars(each)}" for each in caplog.records)
     assert not [part for part in raw.split(".") if len(part) > 8 and part in told]
 
 
@@ -126,3 +133,90 @@ def test_the_start_warns_where_keys_may_come_without_tls(issuer, caplog):
 def test_an_ordinary_start_warns_of_nothing(issuer, caplog):
     issuer.guard()
     assert {logging.INFO} == {record.levelno for record in caplog.records}
+
+
+# What happens to keys
+
+ISSUER = "https://issuer.example"
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "line"),
+    [
+        (
+            FetchStarted(ISSUER, 1),
+            logging.DEBUG,
+            f"keys: event='FetchStarted' issuer='{ISSUER}' number=1",
+        ),
+        (
+            FetchEnded(ISSUER, 1, 0.25),
+            logging.DEBUG,
+            f"keys: event='FetchEnded' issuer='{ISSUER}' number=1 duration_s=0.25 is_shared=False",
+        ),
+        (
+            FetchEnded(ISSUER, 2, 5.0, "no answer within 5 s"),
+            logging.WARNING,
+            f"keys: event='FetchEnded' issuer='{ISSUER}' number=2 duration_s=5.0 "
+            "error='no answer within 5 s' is_shared=False",
+        ),
+        (
+            KeyRefused(ISSUER, 3, None, "use is 'enc'"),
+            logging.WARNING,
+            f"keys: event='KeyRefused' issuer='{ISSUER}' index=3 reason=\"use is 'enc'\"",
+        ),
+        (
+            KeyStateChanged(ISSUER, "cold", "fresh"),
+            logging.DEBUG,
+            f"keys: event='KeyStateChanged' issuer='{ISSUER}' before='cold' after='fresh'",
+        ),
+        (
+            KeyStateChanged(ISSUER, "fresh", "refresh_due"),
+            logging.DEBUG,
+            f"keys: event='KeyStateChanged' issuer='{ISSUER}' before='fresh' after='refresh_due'",
+        ),
+        (
+            KeyStateChanged(ISSUER, "refresh_due", "stale_ok"),
+            logging.INFO,
+            f"keys: event='KeyStateChanged' issuer='{ISSUER}' before='refresh_due' "
+            "after='stale_ok'",
+        ),
+        (
+            KeyStateChanged(ISSUER, "stale_ok", "expired"),
+            logging.INFO,
+            f"keys: event='KeyStateChanged' issuer='{ISSUER}' before='stale_ok' after='expired'",
+        ),
+    ],
+    ids=repr,
+)
+def test_an_event_is_one_line_of_a_logger_of_its_own(caplog, event, level, line):
+    log_event(event)
+    (record,) = caplog.records
+    assert (record.name, record.levelno, record.getMessage()) == ("bearerguard.keys", level, line)
+
+
+def test_the_facts_of_an_event_are_there_for_programs_too(caplog):
+    log_event(FetchEnded(ISSUER, 2, 0.5, "connection refused"))
+    (record,) = caplog.records
+    assert record.bearerguard == {
+        "event": "FetchEnded",
+        "issuer": ISSUER,
+        "number": 2,
+        "duration_s": 0.5,
+        "error": "connection refused",
+        "is_shared": False,
+    }
+
+
+@pytest.mark.parametrize("evil", ["a\nERROR all is well", "\x1b[2J", "\u2028x", "\ud800"])
+def test_a_key_id_cannot_begin_a_line_of_its_own(caplog, evil):
+    """Log injection: the key id is the issuer's word, or that of who sits in its place."""
+    log_event(KeyRefused(ISSUER, 0, evil, f"unusable: {evil}"))
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+
+
+def test_a_long_key_id_is_cut_for_people_and_for_programs(caplog):
+    log_event(KeyRefused(ISSUER, 0, "x" * 500_000, "y" * 500_000))
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 3 * LONGEST_FACT
+    assert LONGEST_FACT == len(record.bearerguard["kid"]) == len(record.bearerguard["reason"])

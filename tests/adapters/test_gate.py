@@ -1,10 +1,11 @@
 """What the wrappers of views enforce beyond what was enforced on the way in."""
 
 import json
+import logging
 
 import pytest
 
-from bearerguard import scope
+from bearerguard import ConfigurationError, scope
 from bearerguard.core.needs import need_of
 from bearerguard.core.request import RequestView
 from bearerguard.gate import Gate, Passed
@@ -50,3 +51,44 @@ def test_an_anonymous_caller_is_told_how_to_authenticate(gate):
     answer = Passed(gate, REQUEST, None, ()).refusal((A,))
     assert (answer.status, json.loads(answer.body)) == (401, {})
     assert dict(answer.headers)["WWW-Authenticate"].endswith(', scope="a"')
+
+
+# The path of a readiness probe
+
+
+@pytest.mark.parametrize("rule", ["GET /readyz", "* /readyz"])
+def test_a_rule_and_a_probe_for_one_path_refuse_the_start(guard, rule):
+    """The rule asks for a token and a probe has none: one of them is a mistake."""
+    with pytest.raises(ConfigurationError) as refusal:
+        Gate(guard=guard, settings={}, rules={rule: "a", "*": "b"}, readiness="/readyz")
+    (problem,) = refusal.value.problems
+    assert problem.startswith("readiness: ")
+    assert repr(rule) in problem
+
+
+@pytest.mark.parametrize("rule", ["POST /readyz", "GET /readyz/*", "GET /*", "*"])
+def test_a_rule_for_something_else_beside_a_probe_is_none_of_its_business(guard, rule):
+    gate = Gate(guard=guard, settings={}, rules={rule: "a"}, readiness="/readyz")
+    assert gate.asks_if_ready(RequestView("GET", "/readyz", None, ()))
+    assert not gate.asks_if_ready(RequestView("POST", "/readyz", None, ()))
+
+
+def test_what_is_wrong_with_the_probe_and_with_the_rules_is_told_together(guard):
+    with pytest.raises(ConfigurationError) as refusal:
+        Gate(guard=guard, settings={}, optional=["x"], rules=["x"], readiness="readyz")
+    told = str(refusal.value)
+    assert "optional: 'x' is no path" in told
+    assert "rules: write" in told
+    assert "readiness: 'readyz' is no path" in told
+
+
+def test_a_view_behind_a_probe_is_told_at_the_start(guard, caplog):
+    gate = Gate(guard=guard, settings={}, readiness="/readyz")
+    with caplog.at_level(logging.WARNING, logger="bearerguard"):
+        gate.log_conflicts([("/readyz", None), ("/other", None)])
+    assert caplog.messages == ["readiness answers GET /readyz: the view of this path does not"]
+
+
+def test_without_a_probe_no_path_is_one(guard):
+    gate = Gate(guard=guard, settings={})
+    assert not gate.asks_if_ready(RequestView("GET", "/readyz", None, ()))
