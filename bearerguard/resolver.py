@@ -93,8 +93,7 @@ class Resolver:
                 return step.known
             if step.is_new:
                 self._start(question)
-            if not question.answered.done():
-                wait_in_thread(question.answered, question.left_s(self._clock()))
+            wait_in_thread(question.answered, question.left_s(self._clock()))
             if not question.is_dropped:
                 return question.outcome()
 
