@@ -18,8 +18,10 @@ def main() -> None:
     """Run what was selected, print the tables, and write the page after a complete run."""
     options = _options()
     selected = [drill for drill in DRILLS if options.only is None or drill.key in options.only]
+    where = machine()
+    print(f"{where}; environments in {options.environments}", flush=True)
     players, missing = _players(options.contenders, options.environments)
-    report = Report(players, missing)
+    report = Report(players, missing, where)
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder))
         keys = Keys()
@@ -40,7 +42,6 @@ def run(drill: Drill, players: list[Player], keys: Keys, certificate: Path) -> d
 
 
 def _players(names: list[str], folder: Path) -> tuple[list[Player], list[Missing]]:
-    print(f"{machine()}; environments in {folder}", flush=True)
     found = [prepare(name, folder) for name in names]
     for one in found:
         if isinstance(one, Missing):

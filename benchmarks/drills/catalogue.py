@@ -41,7 +41,7 @@ DRILLS = (
         "The event loop while the key endpoint takes two seconds",
         """The first token of a fresh process, verified on the event loop beside a task that ticks
         each millisecond. The stall is the longest time between two ticks: nothing else on that loop
-        gets on meanwhile. Nothing else runs on the machine during this drill.""",
+        gets on meanwhile. It is the median of three processes, with no other drill beside them.""",
         event_loop_stall,
         at_once=1,
     ),

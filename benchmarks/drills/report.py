@@ -21,6 +21,7 @@ class Report:
 
     players: list[Player]
     missing: list[Missing]
+    machine: str
     results: dict[str, dict[str, Rows]] = field(default_factory=dict)
 
     def table(self, drill: Drill) -> list[list[str]]:
@@ -53,7 +54,7 @@ def as_markdown(report: Report, drills: list[Drill]) -> str:
     page = PROSE.read_text(encoding="utf-8")
     for place, text in {
         "{when}": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "{machine}": machine(),
+        "{machine}": report.machine,
         "{contenders}": _contenders(report),
         "{deadline}": f"{DEADLINE_S:g}",
         "{drills}": "\n\n".join(_section(report, drill) for drill in drills),
@@ -65,7 +66,8 @@ def as_markdown(report: Report, drills: list[Drill]) -> str:
 def machine() -> str:
     """Describe the machine in a few words."""
     system = f"{platform.system()} on {platform.machine()}"
-    return f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}"
+    load = f"load average {os.getloadavg()[0]:.1f}"
+    return f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}, {load}"
 
 
 def _section(report: Report, drill: Drill) -> str:

@@ -16,7 +16,8 @@ Rows = dict[str, str]
 class Stage:
     """What a drill needs to start a contender as often as it likes.
 
-    A caller waits for ``deadline_s`` at most; a slow key endpoint takes ``slow_s``.
+    A caller waits for ``deadline_s`` at most; a slow key endpoint takes ``slow_s``, and
+    what takes milliseconds is measured so many times.
     """
 
     player: Player
@@ -24,6 +25,7 @@ class Stage:
     certificate: Path | None = None
     deadline_s: float = DEADLINE_S
     slow_s: float = 2.0
+    repeats: int = 3
 
     def arena(self) -> AbstractContextManager[Arena]:
         """Start a fresh process of the contender beside a fresh issuer."""
