@@ -1,12 +1,15 @@
 """Loaders, fetchers and servers that do what a test tells them, and keys that cost nothing."""
 
 import contextlib
+import importlib.util
 import os
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -253,3 +256,23 @@ def http_answer() -> Callable[..., bytes]:
         return head.encode("latin-1") + b"\r\n\r\n" + body
 
     return write
+
+
+def by_path(name: str) -> ModuleType:
+    """Load a module beside this one: test folders are no packages, so that it has no name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def machine() -> ModuleType:
+    """The key cache under observation, and its promises."""
+    return by_path("machine")
+
+
+@pytest.fixture(scope="session")
+def exploration() -> ModuleType:
+    """How everything that can happen to a key cache is gone through."""
+    return by_path("exploration")
