@@ -5,12 +5,17 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bearerguard import AccessToken, Guard, RejectedError
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.signature import ml_dsa_is_supported
 from bearerguard.testing import Issuer, SigningKey
+
+# How long an example takes says nothing about it on a machine that others use, too.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 REQUIREMENTS = Path(__file__).with_name("requirements.csv")
 

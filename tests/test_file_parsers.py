@@ -1,6 +1,7 @@
 """Settings that name a file: what stands in it is looked at before the application starts."""
 
 import json
+import os
 import ssl
 from pathlib import Path
 
@@ -93,3 +94,8 @@ def test_a_snapshot_is_a_file_that_nobody_else_can_write(tmp_path):
     assert "is not there" in refusal(f.snapshot, tmp_path / "absent" / "snapshot")
     tmp_path.chmod(0o777)
     assert "writable by others" in refusal(f.snapshot, tmp_path / "other")
+
+
+def test_a_fifo_for_a_file_of_keys_refuses_the_start_and_does_not_hang_it(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert refusal(f.keys, tmp_path / "fifo") == "cannot be read: not a regular file"

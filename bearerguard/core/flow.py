@@ -164,16 +164,17 @@ def key_query(token: UnverifiedToken, policy: Policy, tried: Sequence[Key] = ())
 
 
 def verify_with(token: UnverifiedToken, policy: Policy, keys: Sequence[Key]) -> Flow[VerifiedToken]:
-    """Verify the signature; where the token names no key, perhaps with one published since.
+    """Verify the signature; where no key id chose the keys, perhaps with one published since.
 
-    A token with a key id makes its key known by that; one without would be refused from a rotation
-    to the end of the keys' time to live.
+    A new key with an id of its own is asked for by that. A token without a key id, or keys without
+    any, would be refused from a rotation to the end of the keys' time to live.
     Refuses: "key_unsuitable", "signature_invalid".
     """
     try:
         return verify(token, keys)
     except RejectedError as refusal:
-        if token.header.kid is not None:
+        kid = token.header.kid
+        if kid is not None and all(key.kid == kid for key in keys):
             raise
         try:
             newer = yield key_query(token, policy, tried=keys)

@@ -25,6 +25,7 @@ from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.events import KeyRefused, OnEvent
+from bearerguard.file_parsers import READ_FLAGS
 from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
 
@@ -33,14 +34,6 @@ MAX_BYTES = 512 * 1024
 LOOK_EVERY_S = 1.0
 # A file name is shorter; keys that were pasted where a file's name belongs are longer.
 LONGEST_SHOWN = 200
-# Opening must never wait for the writer of a FIFO. Windows has neither flag and needs another one.
-READ_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 logger = logging.getLogger("bearerguard")
 
