@@ -7,20 +7,26 @@ file, so that a full pipe can stop nothing. No wait is without a deadline.
 
 import base64
 import hashlib
+import http.client
+import json
 import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+
+from bearerguard.testing import Issuer, SigningKey
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -80,7 +86,7 @@ class Server:
 
         try:
             url = wait_for(address, START_S)
-            httpx.get(url, timeout=START_S, trust_env=False)
+            wait_for(lambda: _answers(url), START_S)
         except BaseException:
             self.stop()
             raise
@@ -100,6 +106,11 @@ class Server:
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """End the process in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait(STOP_S)
+
     def begin_to_stop(self) -> None:
         self._process.terminate()
         self.resume()
@@ -111,6 +122,15 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(STOP_S)
+
+
+def _answers(url: str) -> bool:
+    """uvicorn says where it listens before its workers do."""
+    try:
+        httpx.get(url, timeout=START_S, trust_env=False)
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -195,6 +215,105 @@ class Apis:
         return {name: api.get(path, token).status_code for name, api in self.by_name.items()}
 
 
+class KeyServer:
+    """An issuer that is a process of its own and may be killed, while its keys and its port stay.
+
+    ``tokens`` signs, in the test's own process.
+    """
+
+    def __init__(self, folder: Path, start: Callable[..., Server]) -> None:
+        self._folder = folder
+        self._start = start
+        # Bound and never listening: nobody else gets the port while the server is dead.
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("127.0.0.1", 0))
+        self.port = self._holder.getsockname()[1]
+        self.tokens = Issuer(
+            f"http://127.0.0.1:{self.port}", audience=AUDIENCE, key=SigningKey.generate("ES256")
+        )
+        self.published_at: dict[str, float] = {}
+        self.publish()
+        self.start()
+
+    def publish(self) -> None:
+        """Put the keys that there are into the key set, at once and as a whole."""
+        written = self._folder / "written"
+        written.write_text(json.dumps(self.tokens.jwks()))
+        written.replace(self._folder / "jwks.json")
+        for key in self.tokens.keys:
+            self.published_at.setdefault(key.kid, time.monotonic())
+
+    def rotate(self) -> None:
+        """Sign with a new key from now on; the old ones stay published."""
+        self.tokens.rotate()
+        self.publish()
+
+    def start(self) -> None:
+        self.server = self._start(HERE, ["key_server.py", str(self._folder), str(self.port)])
+        self.server.wait_for_address()
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    def take_requests(self) -> list[str]:
+        """Give the paths that were asked for since the last call, but for our own look."""
+        log = self._folder / "requests"
+        found = log.read_text().split()
+        log.write_text("")
+        return [path for path in found if path != "/"]
+
+    def close(self) -> None:
+        self._holder.close()
+
+
+class Event(NamedTuple):
+    """What happened to the keys of a worker, and when, on the monotonic clock."""
+
+    worker: int
+    at: float
+    what: str
+    duration_s: float
+
+
+class Heard(NamedTuple):
+    """An answer: when it was asked for and when it was there, on the monotonic clock."""
+
+    asked_at: float
+    heard_at: float
+    kid: str
+    worker: int
+    status: int
+    fields: dict[str, str]
+
+
+class WatchedApi:
+    """The applications of watched_apps.py on a real server with several workers."""
+
+    def __init__(self, server: Server, events: Path) -> None:
+        self.server = server
+        self._events = events
+        self._port = urlsplit(server.wait_for_address()).port
+
+    def get(self, token: str, kid: str = "") -> Heard:
+        """Ask by a connection of its own, so that any worker may get it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=START_S)
+        asked_at = time.monotonic()
+        try:
+            connection.request("GET", "/", headers={"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            fields = {name.lower(): value for name, value in answer.getheaders()}
+            worker = int(fields["x-worker"])
+            return Heard(asked_at, time.monotonic(), kid, worker, answer.status, fields)
+        finally:
+            connection.close()
+
+    def events(self) -> list[Event]:
+        lines = self._events.read_text().splitlines() if self._events.exists() else []
+        found = [line.split() for line in lines]
+        return [Event(int(pid), float(at), what, float(took)) for pid, at, what, took in found]
+
+
 def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
@@ -245,6 +364,29 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         server.begin_to_stop()
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def key_server(start, tmp_path: Path) -> Iterator[KeyServer]:
+    folder = tmp_path / "issuer"
+    folder.mkdir()
+    server = KeyServer(folder, start)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start_watched(start, key_server, tmp_path: Path) -> Callable[..., WatchedApi]:
+    """``start_watched(["gunicorn", ...], JWKS_TTL="1s")``, guarded for ``key_server``."""
+
+    def begin(command: list[str], **settings: str) -> WatchedApi:
+        settings = {"ISSUER": key_server.tokens.url, "AUDIENCE": AUDIENCE, **settings}
+        named = {f"BEARERGUARD_{name}": value for name, value in settings.items()}
+        events = tmp_path / f"events-{secrets.token_hex(4)}"
+        server = start(HERE, ["-m", *command], WATCHED_EVENTS=str(events), **named)
+        return WatchedApi(server, events)
+
+    return begin
 
 
 @pytest.fixture(scope="module")
