@@ -47,7 +47,8 @@ def huge() -> list[Hostile]:
 def mixed() -> list[Hostile]:
     """Sets with the good key and an odd one."""
     return [
-        Hostile("good key after another with its kid", _duplicate),
+        Hostile("good key after another with its kid", lambda a: _set(_namesake(a), _good(a))),
+        Hostile("good key before another with its kid", lambda a: _set(_good(a), _namesake(a))),
         Hostile("good key after an oct key", lambda a: _set(OCT, _good(a))),
         Hostile("good key after one without kid", _beside_no_kid),
         Hostile("good key after null", lambda a: _set(None, _good(a))),
@@ -137,8 +138,8 @@ def _many(a: Arena, count: int) -> list[dict[str, Any]]:
     return [_other(a, kid=f"other-{number}") for number in range(count)]
 
 
-def _duplicate(a: Arena) -> Reply:
-    return _set(_other(a, kid=a.keys.first.kid), _good(a))
+def _namesake(a: Arena) -> dict[str, Any]:
+    return _other(a, kid=a.keys.first.kid)
 
 
 def _beside_no_kid(a: Arena) -> Reply:
