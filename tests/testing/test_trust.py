@@ -1,11 +1,14 @@
 """trust(): every guard of the process gets its keys from an issuer in memory, for a while."""
 
 import gc
+import json
 
 import pytest
 
 from bearerguard import Guard, RejectedError, UnavailableError
-from bearerguard.testing import Issuer, trust
+from bearerguard import Issuer as IssuerOfGuard
+from bearerguard.issuers import LIVE_ISSUERS
+from bearerguard.testing import Issuer, SigningKey, trust
 
 GOOD = {"issuer": "https://issuer.example", "audience": "https://api.example"}
 
@@ -155,3 +158,114 @@ def test_a_guard_that_is_gone_is_no_trouble(issuer, production):
         del guard
         gc.collect()
     assert not accepts(production(), issuer.token())
+
+
+# Several issuers, and other places of keys
+
+A, B = "https://a.example", "https://b.example"
+TENANTS = {"resolve_issuer": IssuerOfGuard, "issuers_allowed": ["https://{t}.tenants.example"]}
+TENANT = "https://one.tenants.example"
+
+
+@pytest.fixture
+def make(network, clock):
+    """Guards of several issuers, on a network where nobody answers."""
+    return lambda **arguments: Guard(
+        audience=GOOD["audience"], fetcher=network, clock=clock, **arguments
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [{"issuer": [A, B]}, {"issuers": [IssuerOfGuard(A), IssuerOfGuard(B)]}],
+    ids=["list", "code"],
+)
+def test_every_issuer_of_a_guard_gets_its_keys_from_there(issuer, make, network, names):
+    """The tokens are made for each of them; a name that is none of theirs stays refused."""
+    before = make(**names)
+    with trust(issuer):
+        for guard in (before, make(**names)):
+            for name in (A, B):
+                assert guard.verify(issuer.token(iss=name)).issuer == name
+            with pytest.raises(RejectedError):
+                guard.verify(issuer.token())
+    assert network.asked == []
+    for name in (A, B):
+        assert not accepts(before, issuer.token(iss=name))
+
+
+def test_an_issuer_that_was_resolved_before_or_is_resolved_meanwhile_too(issuer, make, network):
+    guard = make(**TENANTS)
+    known, new = issuer.token(iss=TENANT), issuer.token(iss="https://two.tenants.example")
+    assert not accepts(guard, known)
+    network.asked.clear()
+    with trust(issuer):
+        assert accepts(guard, known)
+        assert accepts(guard, new)
+    assert network.asked == []
+    assert not accepts(guard, known)
+    assert not accepts(guard, new)
+    assert network.asked
+
+
+def test_a_guard_with_a_file_of_keys_too(issuer, make, network, clock, tmp_path):
+    """The file has another key, that of production, and holds again after the block."""
+    production = Issuer(A, key=SigningKey.generate("ES256", kid="of production"), clock=clock)
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(production.jwks()))
+    settings = {"issuer": A, "jwks_file": str(file)}
+    before = make(**settings)
+    with trust(issuer):
+        meanwhile = make(**settings)
+        for guard in (before, meanwhile):
+            assert accepts(guard, issuer.token(iss=A))
+            with pytest.raises(RejectedError):
+                guard.verify(production.token())
+    for guard in (before, meanwhile):
+        assert accepts(guard, production.token())
+        with pytest.raises(RejectedError):
+            guard.verify(issuer.token(iss=A))
+
+
+def test_the_keys_of_a_test_never_get_into_a_snapshot(issuer, make, network, tmp_path):
+    """The next process of this host would trust them."""
+    tmp_path.chmod(0o700)
+    settings = {"issuer": A, "jwks_snapshot": str(tmp_path / "snapshot.json")}
+    before = make(**settings)
+    with trust(issuer):
+        for guard in (before, make(**settings)):
+            assert accepts(guard, issuer.token(iss=A))
+    assert list(tmp_path.iterdir()) == []
+    for guard in (before, make(**settings)):
+        assert not accepts(guard, issuer.token(iss=A))
+
+
+def test_keys_out_of_a_snapshot_hold_again_after_the_block(issuer, clock, tmp_path):
+    tmp_path.chmod(0o700)
+    production = Issuer(A, key=SigningKey.generate("ES256", kid="of production"), clock=clock)
+    settings = {"jwks_snapshot": str(tmp_path / "snapshot.json")}
+    assert accepts(production.guard(**settings), production.token())
+    production.is_down = True
+    guard = production.guard(**settings)
+    with trust(issuer):
+        assert accepts(guard, issuer.token(iss=A))
+        meanwhile = production.guard(**settings)
+        assert accepts(meanwhile, issuer.token(iss=A))
+    for each in (guard, meanwhile):
+        assert accepts(each, production.token())
+        assert not accepts(each, issuer.token(iss=A))
+
+
+def test_an_issuer_that_another_thread_was_just_making_spoils_the_end_for_nobody(
+    issuer, production
+):
+    """Its keys were made before the block, and it becomes known within the block."""
+    guard = production()
+    late = production().issuers.all()[0]
+    LIVE_ISSUERS.discard(late)
+    keys = late.keys
+    with trust(issuer):
+        LIVE_ISSUERS.add(late)
+        assert accepts(guard, issuer.token())
+    assert late.keys is keys
+    assert not accepts(guard, issuer.token())

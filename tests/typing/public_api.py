@@ -4,7 +4,7 @@
 found: mypy reports one that is not needed, so that a mistake that passes fails too.
 """
 
-from typing import Any, assert_type
+from typing import Any, assert_never, assert_type
 
 import bearerguard
 from bearerguard import (
@@ -23,6 +23,7 @@ from bearerguard import (
 )
 from bearerguard.core.access_token import Principal
 from bearerguard.core.explain import CheckReport, Explanation
+from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
 
 
@@ -37,6 +38,43 @@ def makes_a_guard() -> None:
     Guard(fetcher="https://issuer.example")  # type: ignore[arg-type]
     Guard(clock="now")  # type: ignore[arg-type]
     Guard.from_env({"BEARERGUARD_ISSUER": "x"})  # type: ignore[call-arg]
+
+
+async def resolve_in_a_task(name: str) -> bearerguard.Issuer | None:
+    return bearerguard.Issuer(name)
+
+
+def watch(event: Event) -> None:
+    match event:
+        case KeyStateChanged():
+            assert_type(event.after, str)
+        case FetchStarted() | FetchEnded():
+            assert_type(event.number, int)
+        case KeyRefused():
+            assert_type(event.kid, str | None)
+        case _:
+            assert_never(event)
+
+
+def makes_a_guard_of_several_issuers() -> None:
+    one = bearerguard.Issuer("https://a.example", algorithms=["RS256"])
+    assert_type(Guard(issuers=[one, one], audience="a", on_event=watch), Guard)
+    assert_type(Guard.from_env(issuers=(one,), on_event=watch), Guard)
+    Guard(resolve_issuer=bearerguard.Issuer, issuers_allowed=["https://{tenant}.example.com"])
+    Guard(resolve_issuer=resolve_in_a_task, issuers_allowed=["https://a.example"])
+    Guard.from_env(resolve_issuer=lambda _: None, issuers_allowed=("https://a.example",))
+    Guard(issuers=["https://a.example"])  # type: ignore[list-item]
+    Guard(issuers=one)  # type: ignore[arg-type]
+    Guard(resolve_issuer="https://a.example")  # type: ignore[arg-type]
+    Guard(resolve_issuer=lambda: None)  # type: ignore[arg-type]
+    Guard(on_event="log")  # type: ignore[arg-type]
+    one.issuer = "https://b.example"  # type: ignore[misc]
+
+
+async def is_ready(guard: Guard) -> None:
+    assert_type(guard.ready(), bool)
+    assert_type(await guard.aready(), bool)
+    assert_type(guard.has_one_issuer, bool)
 
 
 async def verifies(guard: Guard) -> None:
