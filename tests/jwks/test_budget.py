@@ -93,3 +93,39 @@ def test_no_stretch_of_time_sees_more_attempts_than_the_burst_and_one_per_ten_se
     for first, start in enumerate(begun):
         for last, end in enumerate(begun[first:], first):
             assert last - first + 1 <= 2 + (end - start) / 10 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("wish_s", "blocked_s"), [(0.0, 2), (1.0, 2), (30.0, 30), (300.0, 300), (86400.0, 300)]
+)
+def test_the_issuers_wish_counts_where_it_is_longer_and_for_five_minutes_at_most(wish_s, blocked_s):
+    """RFC 9110 section 10.2.3: Retry-After."""
+    budget = FetchBudget()
+
+    budget.failed(NOW, 1.0, wish_s)
+
+    assert NOW + blocked_s == budget.allowed_at(NOW)
+
+
+def test_a_success_ends_the_rest_that_the_issuer_wished_for():
+    budget = FetchBudget()
+    budget.failed(NOW, 1.0, 300.0)
+
+    budget.succeeded()
+
+    assert budget.allows(NOW)
+
+
+def test_an_attempt_that_is_given_back_was_never_made_and_no_more_than_that():
+    budget = FetchBudget()
+    for _ in range(5):
+        budget.spend(NOW)
+        budget.succeeded(cost=0)
+    budget.spend(NOW)
+    budget.give_back()
+
+    begun = 0
+    while budget.allows(NOW):
+        budget.spend(NOW)
+        begun += 1
+    assert begun == 2

@@ -1,8 +1,11 @@
 """The key cache as a machine: time is an argument, and nothing waits."""
 
+import itertools
+
 import pytest
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.jwk import Key, KeySet, RefusedKey
+from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.missing import MOST_MISSING
 from bearerguard.jwks.states import Fetch, State, Unknown, Unreachable, Use, Wait
@@ -440,3 +443,285 @@ def test_a_life_shorter_than_the_budget_does_not_delay_a_good_key(warm, key_set)
     cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
 
     assert Use(cache.snapshot.keys.keys) == cache.lookup("a", NOW + 2)
+
+
+def told(cache):
+    """Take away what the cache has told since the last time."""
+    news, cache.news = cache.news, []
+    return news
+
+
+def changes(cache):
+    return [(e.before, e.after) for e in told(cache) if isinstance(e, KeyStateChanged)]
+
+
+def shared(key_set, *kids, age_s):
+    return LoadedKeys(key_set(*kids), None, age_s=age_s, is_shared=True)
+
+
+def test_a_fetch_is_told_when_it_begins_and_when_it_ends(make_cache, key_set):
+    cache = make_cache(issuer="https://issuer.example")
+    sequence = cache.begin(NOW)
+    assert told(cache) == [FetchStarted("https://issuer.example", 1)]
+
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW + 2)
+
+    assert told(cache) == [
+        FetchEnded("https://issuer.example", 1, 2.0),
+        KeyStateChanged("https://issuer.example", "cold", "fresh"),
+    ]
+
+
+@pytest.mark.parametrize("kids", [None, ()], ids=["down", "no usable key"])
+def test_a_fetch_that_fails_is_told_with_what_went_wrong(warm, key_set, kids):
+    cache = warm()
+    sequence = cache.begin(NOW)
+    told(cache)
+
+    if kids is None:
+        cache.failed(sequence, "down", NOW + 1)
+    else:
+        cache.fetched(sequence, LoadedKeys(key_set(*kids), None), NOW + 1)
+
+    error = "down" if kids is None else "no usable key"
+    assert told(cache) == [FetchEnded("", 2, 1.0, error)]
+
+
+def test_a_fetch_that_is_given_up_is_told_once_and_its_late_answer_never(make_cache, key_set):
+    cache = make_cache()
+    sequence = cache.begin(NOW)
+    told(cache)
+
+    cache.lookup("a", NOW + 60)
+    assert told(cache) == [FetchEnded("", 1, 5.0, "no answer within 5 s")]
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW + 61)
+    assert told(cache) == []
+
+
+def test_states_that_passed_while_nobody_looked_are_told_one_after_the_other(warm):
+    cache = warm()
+    told(cache)
+
+    cache.state(NOW + 10_000)
+
+    ways = [("fresh", "refresh_due"), ("refresh_due", "stale_ok"), ("stale_ok", "expired")]
+    assert changes(cache) == ways
+    cache.state(NOW + 20_000)
+    assert changes(cache) == [], "each is told once"
+
+
+def test_what_became_of_the_old_set_is_told_before_the_new_one(warm, key_set):
+    cache = warm()
+    sequence = cache.begin(NOW + 239)
+    told(cache)
+
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW + 241)
+
+    assert changes(cache) == [("fresh", "refresh_due"), ("refresh_due", "fresh")]
+
+
+def test_a_new_set_of_fresh_keys_changes_no_state(warm, key_set):
+    cache = warm()
+    told(cache)
+
+    cache.fetched(cache.begin(NOW + 10), LoadedKeys(key_set("b"), None), NOW + 10)
+
+    assert changes(cache) == []
+
+
+def test_keys_that_cannot_be_used_are_told_when_they_change_and_not_with_each_refresh(
+    make_cache, key_set
+):
+    cache = make_cache(issuer="https://issuer.example")
+
+    def refused_after(*refused):
+        usable = key_set("a").keys
+        cache.fetched(cache.begin(NOW), LoadedKeys(KeySet(usable, refused), None), NOW)
+        return [event for event in told(cache) if isinstance(event, KeyRefused)]
+
+    odd, weak = RefusedKey(1, None, "kty"), RefusedKey(2, "w", "1024 bits")
+    assert refused_after(odd) == [KeyRefused("https://issuer.example", 1, None, "kty")]
+    assert refused_after(odd) == []
+    assert len(refused_after(odd, weak)) == 2
+    assert refused_after() == []
+    assert len(refused_after(odd)) == 1
+
+
+def test_keys_that_turned_out_not_to_be_the_one_are_not_given_again(make_cache, key_set):
+    """A token without kid, or with a kid that several keys share, is a reason to fetch as well."""
+    cache = make_cache()
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a", "b"), None), NOW)
+    a, b = cache.snapshot.keys.keys
+
+    assert kids(cache.lookup(None, NOW, tried=(a,))) == ["b"]
+    assert Fetch() == cache.lookup(None, NOW, tried=(a, b))
+    assert Fetch() == cache.lookup("a", NOW, tried=(a,))
+
+
+def test_a_token_without_kid_is_served_by_the_key_that_the_next_set_adds(make_cache, key_set):
+    cache = make_cache()
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
+    tried = cache.snapshot.keys.keys
+    sequence = cache.begin(NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a", "b"), None), NOW)
+
+    assert kids(cache.lookup(None, NOW, tried=tried, waited_for=sequence)) == ["b"]
+
+
+def test_where_the_next_set_has_no_other_key_it_is_remembered_and_costs_no_good_token(
+    make_cache, key_set
+):
+    cache = make_cache()
+    sequence = cache.begin(NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW)
+    tried = cache.snapshot.keys.keys
+
+    assert Unknown() == cache.lookup("a", NOW, tried=tried, waited_for=sequence)
+    assert Unknown() == cache.lookup("a", NOW + 9, tried=tried)
+    assert kids(cache.lookup("a", NOW + 9)) == ["a"], "another token's, signed with this key"
+
+
+def test_the_life_of_a_set_counts_from_the_question_however_slow_the_answer(make_cache, key_set):
+    """RFC 9111 section 4.2.3: a key withdrawn while it was on its way lives no longer for that."""
+    cache = make_cache()
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW + 4)
+
+    assert cache.snapshot.fresh_until == NOW + TTL
+    assert kids(cache.lookup("a", NOW + TTL - 1)) == ["a"]
+    assert Fetch() == cache.lookup("a", NOW + TTL)
+
+
+def test_a_missing_key_is_remembered_for_ten_seconds_from_the_question(warm, key_set):
+    """The answer took four: a key published meanwhile is taken ten seconds later, not fourteen."""
+    cache = warm()
+    sequence = cache.begin(NOW)
+    cache.fetched(sequence, LoadedKeys(key_set("a"), None), NOW + 4)
+    assert Unknown() == cache.lookup("b", NOW + 4, waited_for=sequence)
+
+    assert Unknown() == cache.lookup("b", NOW + 9.9)
+    assert Fetch() == cache.lookup("b", NOW + 10)
+
+
+def test_the_issuers_wish_for_rest_is_granted(warm):
+    """RFC 9110 section 10.2.3."""
+    cache = warm()
+    cache.failed(cache.begin(NOW), "503", NOW, 120.0)
+
+    assert Unreachable(pytest.approx(120.0), "503") == cache.lookup("b", NOW)
+    assert isinstance(cache.lookup("b", NOW + 119.9), Unreachable)
+    assert Fetch() == cache.lookup("b", NOW + 120)
+
+
+def test_the_keys_of_a_neighbour_count_from_its_own_fetch(make_cache, key_set):
+    cache = make_cache()
+    cache.fetched(cache.begin(NOW), shared(key_set, "a", age_s=100), NOW)
+
+    assert cache.snapshot.fresh_until == NOW - 100 + TTL
+    assert cache.snapshot.stale_until == NOW - 100 + TTL + 3600
+    assert any(isinstance(e, FetchEnded) and e.is_shared for e in told(cache))
+
+
+def test_the_keys_of_a_neighbour_cost_no_attempt(make_cache, key_set):
+    """Nobody was asked: the budget is for the issuer's sake."""
+    cache = make_cache()
+    for _ in range(10):
+        cache.fetched(cache.begin(NOW), shared(key_set, "a", age_s=1), NOW)
+
+    begun = 0
+    while cache.budget.allows(NOW):
+        cache.failed(cache.begin(NOW), "down", NOW)
+        cache.budget.blocked_until = 0.0
+        begun += 1
+    assert begun == 2
+
+
+def test_a_key_that_a_neighbours_set_lacks_is_asked_for_once_more_and_then_unknown(warm, key_set):
+    """The set may be from before the key was published."""
+    cache = warm()
+    first = cache.begin(NOW + 60)
+    cache.fetched(first, shared(key_set, "a", age_s=50), NOW + 60)
+
+    assert Fetch(anew=True) == cache.lookup("b", NOW + 60, waited_for=first)
+    second = cache.begin(NOW + 60)
+    assert Wait() == cache.lookup("b", NOW + 60, waited_for=first), "another one asks already"
+    cache.fetched(second, LoadedKeys(key_set("a"), None), NOW + 60)
+
+    assert Unknown() == cache.lookup("b", NOW + 60, waited_for=second)
+
+
+def test_a_key_that_a_neighbours_set_lacks_is_not_unknown_when_the_issuer_has_gone(warm, key_set):
+    """Another request asked anew, and in vain, before this one went on."""
+    cache = warm()
+    first = cache.begin(NOW + 60)
+    cache.fetched(first, shared(key_set, "a", age_s=50), NOW + 60)
+    cache.failed(cache.begin(NOW + 60), "down", NOW + 60)
+
+    assert isinstance(cache.lookup("b", NOW + 60, waited_for=first), Unreachable)
+
+
+def test_a_neighbours_set_from_before_ours_is_no_answer(warm, key_set):
+    cache = warm()
+    present = cache.snapshot
+    sequence = cache.begin(NOW + 60)
+
+    cache.fetched(sequence, shared(key_set, "b", age_s=60.5), NOW + 60)
+
+    assert cache.snapshot is present
+    assert cache.error == "another process gave keys older than ours"
+    assert isinstance(cache.lookup("b", NOW + 60), Unreachable), "back-off"
+    cache.fetched(cache.begin(NOW + 62), shared(key_set, "b", age_s=62), NOW + 62)
+    assert kids(cache.lookup("b", NOW + 62)) == ["b"], "as old as ours is new enough"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "state", "passed"),
+    [
+        (0, "fresh", 1),
+        (239.9, "fresh", 1),
+        (240, "refresh_due", 2),
+        (300, "stale_ok", 3),
+        (3900, "expired", 4),
+    ],
+)
+def test_keys_from_before_the_start_are_as_old_as_they_are(
+    make_cache, key_set, age_s, state, passed
+):
+    cache = make_cache()
+
+    cache.restore(shared(key_set, "a", age_s=age_s), NOW)
+
+    assert state == cache.state(NOW).value
+    states = ["cold", "fresh", "refresh_due", "stale_ok", "expired"]
+    assert changes(cache) == list(itertools.pairwise(states))[:passed]
+
+
+def test_keys_from_before_the_start_serve_while_the_issuer_is_down(make_cache, key_set):
+    cache = make_cache()
+    cache.restore(shared(key_set, "a", age_s=1000), NOW)
+    assert Fetch() == cache.lookup("a", NOW), "past their life a request waits once"
+    sequence = cache.begin(NOW)
+    cache.failed(sequence, "down", NOW)
+
+    assert kids(cache.lookup("a", NOW, waited_for=sequence)) == ["a"]
+    assert kids(cache.lookup("a", NOW)) == ["a"]
+    assert State.STALE_OK is cache.state(NOW + 2899)
+    assert State.EXPIRED is cache.state(NOW + 2900), "however late the process began"
+
+
+def test_an_unknown_key_is_asked_for_although_keys_were_there_at_the_start(make_cache, key_set):
+    cache = make_cache()
+    cache.restore(shared(key_set, "a", age_s=0), NOW)
+
+    assert Fetch() == cache.lookup("b", NOW)
+
+
+def test_a_child_may_ask_where_the_parent_was_asking(warm, key_set):
+    """What the parent's last attempt brings never comes to the child: 401 would be a guess."""
+    cache = warm()
+    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
+    cache.begin(NOW + 10)
+
+    cache.forget_flight()
+
+    assert Fetch() == cache.lookup("b", NOW + 11)
+    assert told(cache) == [], "the parent has told it"

@@ -10,9 +10,11 @@ import trio
 
 from bearerguard.core.jwk import KeySet, secret_key
 from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.events import FetchEnded, FetchStarted, KeyStateChanged
 from bearerguard.jwks import forks
 from bearerguard.jwks import source as source_module
-from bearerguard.jwks.keys import LoadError, StaticKeys
+from bearerguard.jwks.keys import LoadedKeys, LoadError, StaticKeys
+from bearerguard.jwks.source import KeySource
 
 PATIENCE_S = 20.0
 
@@ -602,3 +604,114 @@ def test_configured_keys_are_given_for_any_key_id():
     assert (key,) == static.keys("any") == static.present(None)
     assert (key,) == asyncio.run(static.akeys("any"))
     assert static.status() == {"state": "static", "key_ids": [None]}
+
+
+def test_a_key_that_a_neighbours_set_lacks_is_fetched_from_the_issuer_in_the_same_request(
+    make_cache, key_set, clock
+):
+    asked_anew = []
+
+    def load(*, anew=False):
+        asked_anew.append(anew)
+        if anew:
+            return LoadedKeys(key_set("a", "b"), None)
+        return LoadedKeys(key_set("a"), None, age_s=100.0, is_shared=True)
+
+    source = KeySource(load, make_cache(), clock)
+
+    assert kids(source.keys("a")) == ["a"]
+    assert kids(source.keys("b")) == ["b"]
+    assert asked_anew == [False, False, True]
+
+
+def test_keys_that_turned_out_not_to_be_the_one_are_fetched_anew(loader, make_source, clock):
+    """By threads and by tasks; and where nothing else comes, the key is unknown."""
+    source = make_source(clock=clock)
+    tried = source.keys(None)
+    loader.kids = ["a", "b"]
+
+    assert kids(source.keys(None, tried)) == ["b"]
+    assert kids(source.present(None, tried)) == ["b"]
+    assert loader.calls == 2
+    clock.tick(60)
+    with pytest.raises(RejectedError):
+        asyncio.run(source.akeys("a", tried))
+    assert loader.calls == 3
+
+
+def test_how_long_the_issuer_wants_to_be_left_alone_is_told_to_the_caller(
+    loader, make_source, clock
+):
+    source = make_source(clock=clock)
+    loader.error = LoadError("503", retry_after_s=45.0)
+
+    with pytest.raises(UnavailableError) as refusal:
+        source.keys("a")
+
+    assert refusal.value.retry_after == 45
+    clock.tick(44)
+    with pytest.raises(UnavailableError):
+        source.keys("a")
+    assert loader.calls == 1
+
+
+def test_a_callback_is_told_in_order_and_may_ask_the_very_source(
+    loader, make_cache, clock, after_landing
+):
+    """Outside of the lock: else this test would stand still."""
+    told, met = [], []
+
+    def on_event(event):
+        told.append(event)
+        free = source._lock.acquire(timeout=PATIENCE_S)
+        source._lock.release()
+        if not isinstance(event, FetchStarted):
+            met.append((free, source.status()["state"], kids(source.keys("a"))))
+
+    source = KeySource(loader, make_cache(issuer="https://issuer.example"), clock, on_event)
+    source.keys("a")
+    wait_until(lambda: len(told) == 3)
+    wait_until(lambda: len(met) == 2)
+
+    assert told == [
+        FetchStarted("https://issuer.example", 1),
+        FetchEnded("https://issuer.example", 1, 0.0),
+        KeyStateChanged("https://issuer.example", "cold", "fresh"),
+    ]
+    assert met == [(True, "fresh", ["a"])] * 2
+
+
+def test_events_of_a_refusal_are_told_as_well(loader, make_cache, clock):
+    told = []
+    source = KeySource(loader, make_cache(), clock, told.append)
+    loader.error = LoadError("down")
+
+    with pytest.raises(UnavailableError):
+        source.keys("a")
+
+    wait_until(lambda: len(told) == 2)
+    assert told == [FetchStarted("", 1), FetchEnded("", 1, 0.0, "down")]
+
+
+def test_keys_from_before_the_start_are_told_at_the_start(loader, make_cache, key_set, clock):
+    """Nothing else might be told for minutes: they are fresh, and nobody has to ask."""
+    told, cache = [], make_cache()
+    cache.restore(LoadedKeys(key_set("a"), None, age_s=10.0, is_shared=True), clock())
+
+    source = KeySource(loader, cache, clock, told.append)
+
+    assert told == [KeyStateChanged("", "cold", "fresh")]
+    assert kids(source.keys("a")) == ["a"]
+    assert loader.calls == 0
+
+
+def test_a_forked_child_does_not_tell_again_what_the_parent_has_seen(loader, make_cache, clock):
+    told = []
+    source = KeySource(loader, make_cache(), clock, told.append)
+    source._cache.begin(clock())
+
+    source.start_over()
+    source.keys("a")
+
+    wait_until(lambda: len(told) == 3)
+    assert [event.number for event in told if isinstance(event, FetchStarted)] == [2]
