@@ -144,7 +144,7 @@ def simulated_system(machine, happened):
                 self.judge_unknown(request)
             if isinstance(decision, Use):
                 for key in set(decision.keys) - set(self.published):
-                    self.judge_withdrawn(self.trial.now - self.until[key], request)
+                    self.judge_withdrawn(request, self.until[key])
 
         def judge_unknown(self, request):
             """A key that was there ten seconds before a token is never unknown."""
@@ -152,11 +152,15 @@ def simulated_system(machine, happened):
             for key in set(fitting) - set(request.tried):
                 assert self.since[key] > request.asked_at - 10, f"{key} was there"
 
-        def judge_withdrawn(self, gone_for_s, request):
-            """A withdrawn key dies within its time: at once past the TTL, unless nobody can ask."""
+        def judge_withdrawn(self, request, gone_at):
+            """A withdrawn key dies within its time: at once past the TTL, unless nobody can ask.
+
+            Past the TTL when the token came: a request that waited may have been held up since.
+            """
             happened["withdrawn"] += 1
-            assert gone_for_s < self.means["ttl_s"] + STALE_FOR_S, "it lives on for ever"
-            if gone_for_s >= self.means["ttl_s"]:
+            life_s = self.means["ttl_s"] + STALE_FOR_S
+            assert self.trial.now - gone_at < life_s, "it lives on for ever"
+            if request.asked_at - gone_at >= self.means["ttl_s"]:
                 happened["withdrawn, in an outage"] += 1
                 nobody_asks = self.trial.failed_at is not None or self.trial.spare() < 1
                 assert nobody_asks, "it lives on although the issuer answers"

@@ -604,6 +604,9 @@ def test_configured_keys_are_given_for_any_key_id():
     assert (key,) == static.keys("any") == static.present(None)
     assert (key,) == asyncio.run(static.akeys("any"))
     assert static.status() == {"state": "static", "key_ids": [None]}
+    for call in (static.keys, static.present):
+        with pytest.raises(RejectedError):
+            call(None, (key,))
 
 
 def test_a_key_that_a_neighbours_set_lacks_is_fetched_from_the_issuer_in_the_same_request(
