@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bearerguard.configuration import Configuration, configure, refuse
+from bearerguard.configuration import Configuration, configure
 from bearerguard.core import signature
 from bearerguard.core.flow import KeyQuery, Query
 from bearerguard.core.issuer_patterns import IssuerPatterns
@@ -14,7 +14,7 @@ from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.log import log_start, logger
 from bearerguard.resolver import Resolve, Resolver
-from bearerguard.settings import Settings, Source
+from bearerguard.settings import Source
 
 
 class Directory:
@@ -27,7 +27,7 @@ class Directory:
         resolve: Resolve | None,
         allowed: Sequence[str],
     ) -> None:
-        known = _known_issuers(configuration.issuers, means)
+        known = [KnownIssuer(settings, means) for settings in configuration.issuers]
         self._configured = {one.settings.issuer: one for one in known}
         self._resolver: Resolver | None = None
         if resolve is not None:
@@ -124,19 +124,6 @@ def configured(
     if problems:
         raise ConfigurationError(*problems)
     return configuration
-
-
-def _known_issuers(issuers: Sequence[Settings], means: Means) -> list[KnownIssuer]:
-    """Make them all; raises ConfigurationError naming every file of keys that is none."""
-    known: list[KnownIssuer] = []
-    problems: list[str] = []
-    for settings in issuers:
-        try:
-            known.append(KnownIssuer(settings, means))
-        except ConfigurationError as error:
-            problems += error.problems
-    refuse(problems)
-    return known
 
 
 def supported_algorithms(configuration: Configuration) -> tuple[str, ...]:

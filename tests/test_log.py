@@ -130,6 +130,19 @@ def test_the_start_warns_where_keys_may_come_without_tls(issuer, caplog):
 
 
 @pytest.mark.ml_dsa
+@pytest.mark.parametrize(
+    ("audience", "warnings"),
+    [("https://api.example/?tenant=1", 1), ("https://api.example", 0), ("what?", 0)],
+)
+def test_the_start_warns_of_an_audience_with_a_query(issuer, caplog, audience, warnings):
+    """RFC 8707 section 2: a resource should have no query component."""
+    issuer.guard(audience=audience)
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(told) == warnings
+    assert all(repr(audience) in text for text in told)
+
+
+@pytest.mark.ml_dsa
 def test_an_ordinary_start_warns_of_nothing(issuer, caplog):
     issuer.guard()
     assert {logging.INFO} == {record.levelno for record in caplog.records}

@@ -8,6 +8,7 @@ import pytest
 from bearerguard import ConfigurationError, scope
 from bearerguard.core.needs import need_of
 from bearerguard.core.request import RequestView
+from bearerguard.flask import public, requires
 from bearerguard.gate import Gate, Passed
 
 A, B = scope("a"), scope("b")
@@ -51,6 +52,28 @@ def test_an_anonymous_caller_is_told_how_to_authenticate(gate):
     answer = Passed(gate, REQUEST, None, ()).refusal((A,))
     assert (answer.status, json.loads(answer.body)) == (401, {})
     assert dict(answer.headers)["WWW-Authenticate"].endswith(', scope="a"')
+
+
+# What the start tells
+
+
+def test_an_open_view_on_several_paths_is_told(guard, caplog):
+    """Whoever opened one of them may not know of the other."""
+    gate = Gate(guard=guard, settings={})
+
+    def view():
+        return "ok"
+
+    with caplog.at_level(logging.WARNING, logger="bearerguard"):
+        gate.log_conflicts([("/a", public(view)), ("/b", view), ("/c", public(lambda: ""))])
+    assert caplog.messages == ["one open view serves /a, /b: all of them are open"]
+
+
+def test_a_need_that_wins_over_an_open_view_is_told(guard, caplog):
+    gate = Gate(guard=guard, settings={})
+    with caplog.at_level(logging.WARNING, logger="bearerguard"):
+        gate.log_conflicts([("/a", public(requires("read")(lambda: "")))])
+    assert caplog.messages == ["/a is called open and needs something: the need is enforced"]
 
 
 # The path of a readiness probe
