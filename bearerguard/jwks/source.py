@@ -15,7 +15,7 @@ from typing import Any
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.events import OnEvent
+from bearerguard.events import Event, OnEvent
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Load, LoadError, Tried
@@ -52,6 +52,7 @@ class KeySource:
         self._on_event = on_event
         self._lock = threading.Lock()
         self._landed: Future[None] = Future()
+        self._tells = False
         start_over_after_fork(self)
         self._publish()  # of keys that the cache was given to begin with
 
@@ -59,6 +60,7 @@ class KeySource:
         """Forget what runs elsewhere: after a fork the parent's threads and locks are not ours."""
         self._lock = threading.Lock()
         self._landed = Future()
+        self._tells = False
         self._cache.forget_flight()
 
     def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
@@ -91,17 +93,22 @@ class KeySource:
         """Describe the keys for an operator or a readiness probe; ages are in seconds."""
         now = self._clock()
         with self._lock:
-            cache, snapshot = self._cache, self._cache.snapshot
-            known = snapshot.keys if snapshot else KeySet(())
-            return {
-                "state": cache.state(now).value,
-                "key_ids": [key.kid for key in known.keys],
-                "refused_keys": [f"{k.kid or k.index}: {k.reason}" for k in known.refused],
-                "age_s": now - snapshot.fetched_at if snapshot else None,
-                "next_refresh_s": max(0.0, snapshot.refresh_at - now) if snapshot else 0.0,
-                "last_error": cache.error,
-                "generation": snapshot.generation if snapshot else 0,
-            }
+            described = self._describe(now)
+        self._publish()  # states that passed while no request came
+        return described
+
+    def _describe(self, now: float) -> dict[str, Any]:
+        cache, snapshot = self._cache, self._cache.snapshot
+        known = snapshot.keys if snapshot else KeySet(())
+        return {
+            "state": cache.state(now).value,
+            "key_ids": [key.kid for key in known.keys],
+            "refused_keys": [f"{k.kid or k.index}: {k.reason}" for k in known.refused],
+            "age_s": now - snapshot.fetched_at if snapshot else None,
+            "next_refresh_s": max(0.0, snapshot.refresh_at - now) if snapshot else 0.0,
+            "last_error": cache.error,
+            "generation": snapshot.generation if snapshot else 0,
+        }
 
     def _first_step(self, kid: str | None, tried: Tried) -> tuple[Key, ...] | Pending:
         """Answer without any lock where the keys are there and nothing else has to happen."""
@@ -176,13 +183,30 @@ class KeySource:
         self._publish()
 
     def _publish(self) -> None:
-        """Tell what happened, outside of the lock: a callback may ask this very source."""
+        """Tell what happened, outside of the lock: a callback may ask this very source.
+
+        One thread at a time tells, and goes on with what happens meanwhile: so events keep their
+        order, and whoever follows them ends with the state in which the keys are.
+        """
         if not self._cache.news:
             return
         with self._lock:
+            if self._tells:
+                return
+            self._tells = True
+        try:
+            while news := self._take_news():
+                for event in news:
+                    self._on_event(event)
+        except BaseException:  # Ctrl-C: the next one tells what is left
+            self._tells = False
+            raise
+
+    def _take_news(self) -> list[Event]:
+        with self._lock:
             news, self._cache.news = self._cache.news, []
-        for event in news:
-            self._on_event(event)
+            self._tells = bool(news)
+            return news
 
     def _unknown(self, kid: str | None) -> RejectedError:
         snapshot = self._cache.snapshot

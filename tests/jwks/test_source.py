@@ -47,6 +47,10 @@ def join(threads):
         assert not thread.is_alive()
 
 
+def join_fetches():
+    join([t for t in threading.enumerate() if t.name.startswith("bearerguard-fetch-")])
+
+
 def wait_until(condition):
     ends_at = time.monotonic() + PATIENCE_S
     while not condition():
@@ -198,7 +202,7 @@ def test_an_event_loop_may_end_while_a_fetch_runs_and_the_next_one_is_served(
     else:
         trio.run(impatient_in_trio)
     loader.release()
-    join([t for t in threading.enumerate() if t.name.startswith("bearerguard-fetch-")])
+    join_fetches()
 
     assert kids(asyncio.run(source.akeys("a"))) == ["a"]
     assert kids(trio.run(source.akeys, "a")) == ["a"]
@@ -718,3 +722,58 @@ def test_a_forked_child_does_not_tell_again_what_the_parent_has_seen(loader, mak
 
     wait_until(lambda: len(told) == 3)
     assert [event.number for event in told if isinstance(event, FetchStarted)] == [2]
+
+
+def test_events_keep_their_order_although_several_threads_notice_them(loader, make_cache, clock):
+    """A callback that takes its time is not overtaken: its last event is the present state."""
+    told, landed = [], threading.Event()
+
+    def on_event(event):
+        if isinstance(event, FetchStarted):
+            assert landed.wait(PATIENCE_S), "the fetch does not wait for a callback"
+        told.append(type(event))
+
+    source = KeySource(loader, make_cache(), clock, on_event)
+    threads, outcomes = in_threads(1, lambda: kids(source.keys("a")))
+    wait_until(lambda: source._cache.snapshot is not None)
+    join_fetches()
+    landed.set()
+    join(threads)
+
+    assert told == [FetchStarted, FetchEnded, KeyStateChanged]
+    assert outcomes == [["a"]]
+
+
+def test_states_that_pass_while_no_request_comes_are_told_to_a_probe(loader, make_cache, clock):
+    told = []
+    source = KeySource(loader, make_cache(), clock, told.append)
+    source.keys("a")
+    join_fetches()
+    assert len(told) == 3
+    clock.tick(300)
+
+    assert source.status()["state"] == "stale_ok"
+
+    assert [event.after for event in told[3:]] == ["refresh_due", "stale_ok"]
+
+
+def test_ctrl_c_in_a_callback_loses_no_later_event(loader, make_cache, clock):
+    told = []
+
+    def on_event(event):
+        told.append(event)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+
+    source = KeySource(loader, make_cache(), clock, on_event)
+    source.keys("a")
+    join_fetches()
+    assert len(told) == 3
+    clock.tick(240)
+    with pytest.raises(KeyboardInterrupt):
+        source.status()
+    clock.tick(60)
+
+    source.status()
+
+    assert [event.after for event in told[3:]] == ["refresh_due", "stale_ok"]
