@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from bearerguard.errors import UnavailableError
 from bearerguard.issuers import KnownIssuer
 
+NO_ANSWER = "resolve_issuer gave no answer in time"
+
 
 class HungUpError(Exception):
     """The task that asked is gone before there was an answer, which says nothing of the issuer."""
@@ -27,6 +29,15 @@ class Question:
         """Whether who asked has hung up, so that another one has to ask."""
         return self.answered.done() and isinstance(self.answered.exception(), HungUpError)
 
+    def check_patience(self, now: float) -> None:
+        """Whoever comes after the others gave up does not wait, nor take any memory of the answer.
+
+        Raises:
+            UnavailableError: it is too late to wait.
+        """
+        if now >= self.until:
+            raise UnavailableError(NO_ANSWER)
+
     def left_s(self, now: float) -> float:
         """Give the seconds for which waiting makes sense."""
         return max(0.0, self.until - now)
@@ -45,7 +56,7 @@ class Question:
             UnavailableError: there is none yet, or whoever was asked could not tell.
         """
         if not self.answered.done():
-            raise UnavailableError("resolve_issuer gave no answer in time")
+            raise UnavailableError(NO_ANSWER)
         error = self.answered.exception()
         if isinstance(error, UnavailableError):
             # One of its own for each who waited: raising it writes into it.

@@ -132,10 +132,11 @@ class Resolver:
             known = self._issuers.get(name)
             if known is not None or self._issuers.is_unknown(name):
                 return Step(known)
+            now = self._clock()
             question = self._questions.get(name)
             if question is not None:
+                question.check_patience(now)
                 return Step(question=question)
-            now = self._clock()
             self._issuers.check_room(now)
             if len(self._questions) >= MOST_QUESTIONS:
                 raise UnavailableError("resolve_issuer is busy with other issuers")

@@ -521,6 +521,20 @@ def test_nobody_waits_a_second_time_for_a_question_that_hangs(make, application,
     assert application.asked == [A]
 
 
+def test_a_question_that_hangs_gathers_no_memory_of_those_who_come_too_late(
+    make, application, clock, run
+):
+    """A stranger may ask about the same name a million times."""
+    application.gate.clear()
+    resolver = make(application.resolve, patience_s=0.05)
+    outcome(resolver.find, A)
+    clock.tick(0.05)
+    for _ in range(20):
+        detail, _ = run(lambda: aoutcome(resolver.afind, A))
+        assert detail == "resolve_issuer gave no answer in time"
+    assert resolver._questions[A].answered._done_callbacks == []
+
+
 def test_an_answer_that_comes_late_serves_those_who_ask_later(make, application):
     application.gate.clear()
     resolver = make(application.resolve, patience_s=0.05)
