@@ -1,8 +1,8 @@
 """One GET, with every limit that an answer from outside needs. The one module that imports httpx.
 
 Limits: 2 s to connect, one deadline for all, 512 KiB after decompression, no redirects, no cookies.
-A peer that drips header fields outlives the deadline in here, because httpx renews its time with
-each byte; nobody waits for it, since the key source gives such a fetch up.
+Only the resolution of a name cannot be ended; nobody waits for it, since the key source gives such
+a fetch up.
 httpx is loaded at the first fetch, in the thread that fetches, so that importing bearerguard and
 the event loop do not pay for it.
 """
@@ -12,13 +12,13 @@ import contextlib
 import os
 import ssl
 import threading
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from bearerguard.core.urls import is_loopback
+from bearerguard.jwks.deadline import Deadline
 from bearerguard.jwks.keys import LoadError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ CONNECT_TIMEOUT_S = 2.0
 MAX_BYTES = 512 * 1024
 # zlib's code for "a gzip or a zlib header, whichever comes".
 ANY_HEADER = 47
+TOO_LONG = "the answer took too long"
 
 # Held while modules are loaded. Who forks meanwhile waits for the end: in the child the loading
 # thread would not exist, its import lock would stay locked, and no fetch could ever get past it.
@@ -114,22 +115,27 @@ class HttpFetcher:
             codecs.lookup("idna")  # or the first look-up of a host's name would load it
             import httpx  # noqa: PLC0415  only whoever fetches pays for it
 
-        ends_at = time.monotonic() + timeout_s
         # Compression would only cost: these documents are small, and a bomb is a bomb.
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
+        deadline = Deadline(timeout_s)
         try:
             with (
+                deadline,
                 self._client(url, timeout_s) as client,
-                client.stream("GET", url, headers=sent) as response,
+                client.stream("GET", url, headers=sent, extensions=deadline.extension) as response,
             ):
-                body = _read(response, ends_at, max_bytes)
-                return Fetched(response.status_code, dict(response.headers), body)
+                body = _read(response, max_bytes)
+                answer = Fetched(response.status_code, dict(response.headers), body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+            problem = TOO_LONG if deadline.is_over else f"{type(error).__name__}: {error}"
+            raise FetchError(f"{url}: {problem}") from None
         except (OSError, ValueError, ImportError) as error:
             # What the environment may do to the client: a certificate store that is not there, a
             # proxy that it has no module for.
             raise FetchError(f"{url}: {type(error).__name__} in the HTTP client") from None
+        if deadline.is_over:  # a body that only the end of its connection ends looks complete then
+            raise FetchError(f"{url}: {TOO_LONG}")
+        return answer
 
     def _client(self, url: str, timeout_s: float) -> "httpx.Client":
         import httpx  # noqa: PLC0415
@@ -144,25 +150,17 @@ class HttpFetcher:
             )
 
 
-def _read(response: "httpx.Response", ends_at: float, max_bytes: int) -> bytes:
+def _read(response: "httpx.Response", max_bytes: int) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate"):
         raise FetchError(f"{response.url}: content encoding {encoding!r} was not asked for")
     body = bytearray()
-    pieces = _pieces(response, ends_at)
+    pieces = response.iter_raw()
     for piece in pieces if encoding == "identity" else _inflated(pieces, max_bytes, response):
         body += piece
         if len(body) > max_bytes:
             raise FetchError(f"{response.url}: more than {max_bytes} bytes")
     return bytes(body)
-
-
-def _pieces(response: "httpx.Response", ends_at: float) -> Iterator[bytes]:
-    """Read as it comes: a peer that drips must not renew its time with each byte."""
-    for piece in response.iter_raw():
-        if time.monotonic() > ends_at:
-            raise FetchError(f"{response.url}: the answer took too long")
-        yield piece
 
 
 def _inflated(
