@@ -103,7 +103,7 @@ DRILLS = (
         "slow503",
         "Twenty requests at once on a slow 503",
         """A fresh process, twenty good tokens at once, and an issuer that takes a second to answer
-        each request with 503. The fewer requests, the sooner it can recover.""",
+        each request with 503.""",
         slow_failure,
         at_once=3,
     ),
@@ -113,7 +113,9 @@ DRILLS = (
         """The issuer answers 503 for five minutes from the start of a process, with a good token
         each (simulated) second; and for four hours after it had been up, with a good token every 48
         seconds. Then it is up again, and a good token is sent each second. Who asks at each request
-        notices at once; who backs off asks an ailing issuer less, and notices later.""",
+        notices at once; who waits between attempts asks an ailing issuer less, and notices later.
+        bearerguard draws its pauses at random, up to a minute, and fastmcp's are 30 seconds: their
+        numbers differ from run to run.""",
         recovery,
     ),
 )
