@@ -30,7 +30,8 @@ allows. When the fetch failed it is 503, because then nobody knows.
   the first was answered by a neighbour's set, which may be older than the request);
 * nothing that a token says removes, ages or delays a key that is there;
 * stale keys serve while the issuer is down, for a bounded time, and without waiting;
-* only the newest fetch may replace the set, and only by a set with a usable key in it.
+* only the newest fetch may replace the set, and only by a set with a usable key in it;
+* a set is as old as the question it answers: what is withdrawn meanwhile lives no longer for that.
 
 Two clocks (refresh after, usable until) cost a second bound to explain, and buy that neither an
 outage nor a removed key lives longer than the operator said.
@@ -132,8 +133,7 @@ class KeyCache:
         self.budget.succeeded(cost=0 if loaded.is_shared else 1)
         self.error = None
         self._missing.clear()
-        # An answer says what held when it was asked for; a slow one is old when it comes, and a key
-        # withdrawn meanwhile must not live longer for that (RFC 9111 section 4.2.3).
+        # RFC 9111 section 4.2.3: a slow answer is old when it comes.
         fetched_at = now - loaded.age_s if loaded.is_shared else flight.began_at
         self._take(sequence, loaded, fetched_at, now)
 
