@@ -141,12 +141,17 @@ class HttpFetcher:
         import httpx  # noqa: PLC0415
 
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        verify = True if self._tls is None else self._tls
+        # Without TLS the store of certificates, which takes long to load, is not needed; what is
+        # there instead trusts nobody.
+        no_store = None if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the outside must not get to see, or to answer, what is meant for this machine.
         direct = dict.fromkeys(("http://", "https://")) if is_loopback(url) else None
         with LOADING:  # its transport loads modules of its own
             return httpx.Client(
-                verify=verify, timeout=timeout, follow_redirects=False, mounts=direct
+                verify=self._tls or no_store or True,
+                timeout=timeout,
+                follow_redirects=False,
+                mounts=direct,
             )
 
 

@@ -391,10 +391,21 @@ def test_nothing_switches_the_check_of_certificates_off():
     names = " ".join(spec.name for spec in fields(Settings))
     assert not {"verify", "insecure", "tls", "ssl"} & set(names.replace("_", " ").split())
 
-    default = HttpFetcher()._client("https://issuer.example", 5.0)
-    context = default._transport._pool._ssl_context
-    default.close()
+    context = tls_of("https://issuer.example")
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.cert_store_stats()["x509_ca"] > 0
+
+
+def test_plain_http_loads_no_certificates_and_would_trust_nobody():
+    """The store takes tens of milliseconds to load, which is too much for what nobody looks at."""
+    context = tls_of("http://127.0.0.1:8080/jwks")
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.cert_store_stats()["x509_ca"] == 0
+
+
+def tls_of(url):
+    with HttpFetcher()._client(url, 5.0) as client:
+        return client._transport._pool._ssl_context
 
 
 @pytest.mark.parametrize(

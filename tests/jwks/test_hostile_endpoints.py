@@ -4,27 +4,32 @@ Whatever it does: who asks has an answer within the time-out, memory stays bound
 keys from before stay.
 """
 
+import contextlib
 import gzip
+import hmac
+import json
 import socket
 import struct
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
-from bearerguard import Guard, UnavailableError
-from bearerguard.jwks.fetch import HttpFetcher
+from bearerguard import Guard, RejectedError, UnavailableError
+from bearerguard.core.encoding import base64url_encode
+from bearerguard.jwks.fetch import FetchError, HttpFetcher
 
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 20.0
 # The shortest that a setting can ask for is a second; a part of it shows the same in less time.
 SHORT_S = 0.3
 MEGABYTE = 1 << 20
-# What half a megabyte of JSON may become while it is read.
-MOST_MEMORY = 40 * MEGABYTE
+# Half a megabyte of JSON, the most that is ever read, becomes 15 MB of empty lists.
+MOST_MEMORY = 24 * MEGABYTE
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNK = b" " * 65536
@@ -241,3 +246,133 @@ def test_whatever_the_endpoint_sends_memory_stays_bounded(name, serve, ask, issu
         tracemalloc.stop()
 
     assert highest < MOST_MEMORY
+
+
+# --- before there is any HTTP -----------------------------------------------------------------
+
+
+@pytest.fixture
+def never_accepting():
+    """The system takes the connections, and the process behind it does nothing with them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def dripping_handshake():
+    """A TLS record that is announced and comes byte by byte."""
+    over = threading.Event()
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x3f\xff")
+            while not over.wait(0.05):
+                connection.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        over.set()
+        thread.join(PATIENCE_S)
+
+
+@pytest.mark.requirement("JWKS-4")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_listener_that_never_accepts_holds_nobody_up(scheme, never_accepting, ask, issuer):
+    asking = ask(f"{scheme}://127.0.0.1:{never_accepting}/jwks.json", SHORT_S)
+    asking.fetcher.is_hostile = True
+
+    with pytest.raises(UnavailableError):
+        asking.verify(issuer.token())
+
+
+@pytest.mark.requirement("JWKS-4")
+def test_a_tls_handshake_that_drips_holds_nobody_up(dripping_handshake, ask, issuer):
+    asking = ask(f"https://127.0.0.1:{dripping_handshake}/jwks.json", SHORT_S)
+    asking.fetcher.is_hostile = True
+
+    with pytest.raises(UnavailableError):
+        asking.verify(issuer.token())
+
+
+@pytest.mark.requirement("JWKS-4", "JWKS-6")
+def test_the_resolution_of_a_name_that_hangs_holds_nobody_up(issuer, clock):
+    """Promise 7: it cannot be ended, so that it is left alone; keys from before serve on."""
+    may_end, is_hanging = threading.Event(), False
+
+    class Hanging:
+        def fetch(self, url, **limits):
+            if not is_hanging:
+                return issuer.fetch(url, **limits)
+            assert may_end.wait(PATIENCE_S)
+            raise FetchError("the name was resolved, at last")
+
+    guard = Guard(issuer=issuer.url, audience=issuer.audience, fetcher=Hanging(), clock=clock)
+    (known,) = guard.issuers.all()
+    known.keys._cache.deadline_s = SHORT_S
+    good = issuer.token(exp=int(clock.now) + 3600)
+    guard.verify(good)
+    is_hanging = True
+
+    with pytest.raises(UnavailableError):
+        guard.verify(issuer.token(header={"kid": "made-up"}))
+    assert guard.verify(good).subject == "user-1"
+    clock.tick(400)
+    assert guard.verify(good).subject == "user-1"
+
+    may_end.set()
+    wait_for_threads()
+
+
+# --- odd keys beside a good one -----------------------------------------------------------------
+
+
+def another(signing_key, **changes):
+    """The numbers of a key that nobody signs with, and what else the test says."""
+    jwk = {"kty": "RSA", "alg": "RS256", "use": "sig", "e": "AQAB"}
+    return {**jwk, "n": signing_key.jwk["n"][:-4] + "AAAB", **changes}
+
+
+ODD_SETS = {
+    "another key with its kid": lambda good, a: [a(kid="key-1"), good],
+    "a symmetric key with its kid": lambda good, _: [
+        {"kty": "oct", "kid": "key-1", "k": base64url_encode(SECRET).decode()},
+        good,
+    ],
+    "a key without a kid": lambda good, a: [a(), good],
+    "null": lambda good, _: [None, good],
+    "a key of a type that nobody knows": lambda good, _: [{"kty": "QUANTUM"}, good],
+    "a key for encryption": lambda good, a: [a(kid="key-1", use="enc"), good],
+    "a broken key": lambda good, a: [a(kid="key-1", n="!"), good],
+    "99 others": lambda good, a: [*(a(kid=f"key-{n}") for n in range(100, 199)), good],
+}
+SECRET = b"published, and so known to everybody in the world"
+
+
+@pytest.mark.requirement("JWKS-4", "7517-9-1")
+@pytest.mark.parametrize("name", ODD_SETS)
+def test_an_odd_key_in_the_set_harms_neither_the_good_one_nor_anybody(
+    name, serve, ask, issuer, signing_key
+):
+    """Promise 6, and RFC 7517 section 9: a symmetric key that is published proves nothing."""
+    keys = ODD_SETS[name](dict(signing_key.jwk), partial(another, signing_key))
+    asking = ask(serve(says(json.dumps({"keys": keys}).encode())).url("/jwks.json"))
+    asking.guard.verify(issuer.token())
+    asking.fetcher.is_hostile = True
+    with pytest.raises(RejectedError):
+        asking.verify(issuer.token(header={"kid": "made-up"}))  # it has the odd set now
+
+    assert asking.verify(issuer.token()).subject == "user-1"
+    with pytest.raises(RejectedError) as refusal:
+        asking.verify(forged(issuer))
+    assert refusal.value.status == 401
+
+
+def forged(issuer):
+    """A token "signed" with the octets that the symmetric key publishes."""
+    header = base64url_encode(b'{"typ":"at+jwt","alg":"HS256","kid":"key-1"}')
+    signing_input = header + b"." + base64url_encode(json.dumps(issuer.claims()).encode())
+    signature = hmac.digest(SECRET, signing_input, "sha256")
+    return (signing_input + b"." + base64url_encode(signature)).decode()
