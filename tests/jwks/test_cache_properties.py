@@ -6,7 +6,6 @@ from outside. Here the truth is known as well: which keys the issuer published w
 
 from collections import Counter
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -193,7 +192,6 @@ def simulated_system(machine, happened):
     return System
 
 
-@pytest.mark.filterwarnings("default::hypothesis.errors.HypothesisWarning")
 def test_whatever_arrives_the_promises_hold(machine):
     """The promises as functions (machine.py), and the truth about keys that come and go."""
     happened = Counter()

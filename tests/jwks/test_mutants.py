@@ -269,6 +269,35 @@ def a_request_waits_again_and_again(patch):
     wrap(patch, KeyCache, "lookup", lookup)
 
 
+@breaks("a_request_waits_once", "neighbours")
+def a_neighbour_is_asked_twice(patch):
+    """Whoever found a key missing in a neighbour's set looks there again, not at the issuer."""
+    wrap(patch, KeyCache, "_ask", lambda original, cache, now, **_: original(cache, now))
+
+
+@breaks("unknown_is_said_for_one_of_three_reasons", "neighbours")
+def a_guess_behind_a_neighbours_set(patch):
+    """Another request asked the issuer anew, and in vain: this one gets 401 nevertheless."""
+
+    def with_unknown_key(original, cache, kid, now, waited_for, snapshot):
+        if snapshot.is_shared and 0 < waited_for <= snapshot.sequence:
+            return cache._ask(now, anew=True) or Unknown()
+        return original(cache, kid, now, waited_for, snapshot)
+
+    wrap(patch, KeyCache, "_with_unknown_key", with_unknown_key)
+
+
+@breaks("unknown_is_said_for_one_of_three_reasons", "neighbours", rested=False)
+def a_child_pays_for_the_parents_fetch(patch):
+    """The attempt is counted in a child to which its answer never comes."""
+
+    def forget_flight(original, cache):
+        cache.flight = None
+        original(cache)
+
+    wrap(patch, KeyCache, "forget_flight", forget_flight)
+
+
 @breaks("the_generation_changes_with_the_keys", "rotation")
 def derived_caches_never_forget(patch):
     """A verified token outlives its key."""
