@@ -1,8 +1,10 @@
 """What happens to the keys of an issuer, for whoever watches: ``Guard(..., on_event=callback)``.
 
 A callback gets one of the values below, each after it happened. It is called in the thread that
-noticed, which may be one that runs an event loop: it should hand the event on and return. What it
-raises is logged and changes nothing. No event holds a token or key material.
+noticed, which may be one that runs an event loop: it should hand the event on and return. Events of
+one issuer come one at a time and in their order; the first may come while the guard is being made,
+where keys were there before. What a callback raises is logged and changes nothing. No event holds a
+token or key material.
 """
 
 from collections.abc import Callable
