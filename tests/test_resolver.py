@@ -5,8 +5,10 @@ import functools
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -88,7 +90,9 @@ class Application:
         return self.answer(name)
 
     async def until_open(self):
+        deadline = time.monotonic() + PATIENCE_S
         while not self.gate.is_set():
+            assert time.monotonic() < deadline, "nobody let this go on"
             await pause()
 
     def wait_for_question(self):
@@ -773,6 +777,7 @@ def test_a_child_forked_in_the_middle_of_a_question_asks_by_itself(resolver, app
     with resolver._lock:
         child = os.fork()
         if child == 0:
+            signal.alarm(int(PATIENCE_S))  # ends a child that waits for what will never come
             application.gate.set()
             good = resolver.find(A).settings == Issuer(A) and resolver.find(B) is None
             os._exit(0 if good else 1)
