@@ -123,23 +123,24 @@ class SharedKeys:
         return stored.loaded(age_s)
 
     def _from_issuer(self, ends_at: float, *, anew: bool) -> LoadedKeys:
-        began_at, late_at = self.wall_clock(), self.clock() + self.timeout_s
+        # Age counts from the question: a slow answer is old when it comes.
+        asked_at, late_at = self.wall_clock(), self.clock() + self.timeout_s
         loaded = self.load(anew=anew)
-        landed_at, now = self.wall_clock(), self.clock()
+        now = self.clock()
         # An answer that took longer may have been true long ago only.
         if now < late_at:
-            self._store(loaded, began_at, landed_at)
+            self._store(loaded, asked_at)
         # After that the caller has gone, without the keys: they may come out of the file next time.
         if now < ends_at:
-            self._had_at = landed_at
+            self._had_at = asked_at
         return loaded
 
-    def _store(self, loaded: LoadedKeys, began_at: float, landed_at: float) -> None:
+    def _store(self, loaded: LoadedKeys, asked_at: float) -> None:
         stored = self._stored()
-        if stored is not None and began_at < stored.fetched_at <= landed_at:
-            return  # a neighbour without the lock asked after us, perhaps, and has newer keys
+        if stored is not None and asked_at < stored.fetched_at <= self.wall_clock():
+            return  # a neighbour without the lock asked after us, and has newer keys
         try:
-            replace_trusted(self.file, write_snapshot(loaded, self.issuer, landed_at))
+            replace_trusted(self.file, write_snapshot(loaded, self.issuer, asked_at))
         except (OSError, UntrustedFileError) as error:
             self._warn(NOT_WRITTEN, self.file, _why(error))
         else:

@@ -39,7 +39,7 @@ class SnapshotError(ValueError):
 
 @dataclass(frozen=True)
 class StoredKeys:
-    """The keys of ``issuer``, which came from ``url`` at ``fetched_at`` (seconds since 1970)."""
+    """The keys of ``issuer``, asked of ``url`` at ``fetched_at`` (seconds since 1970)."""
 
     issuer: str
     url: str
@@ -54,7 +54,7 @@ class StoredKeys:
 
 
 def write_snapshot(loaded: LoadedKeys, issuer: str, fetched_at: float) -> bytes:
-    """Write down what a fetch brought at ``fetched_at``, in seconds since 1970."""
+    """Write down what a fetch brought that began at ``fetched_at``, in seconds since 1970."""
     content = {
         "format": FORMAT,
         "issuer": issuer,

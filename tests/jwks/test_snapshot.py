@@ -422,12 +422,13 @@ def test_keys_that_came_after_the_caller_had_gone_serve_it_next_time(worker, end
     assert endpoint.calls == 1
 
 
-def test_the_age_of_keys_counts_from_the_moment_they_came(worker, endpoint, clock):
+def test_the_age_of_keys_counts_from_the_question_that_brought_them(worker, endpoint, clock):
+    """RFC 9111 section 4.2.3: how long the answer took belongs to its age."""
     endpoint.before = lambda: clock.tick(3)
     worker()()
     clock.tick(1)
 
-    assert worker()().age_s == 1
+    assert worker()().age_s == 4
 
 
 # After a restart.
