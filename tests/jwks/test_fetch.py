@@ -273,6 +273,37 @@ def test_the_lifetime_is_read_from_cache_control(value, seconds):
     assert seconds == Fetched(200, headers).max_age_s()
 
 
+NOON = "Sun, 06 Nov 1994 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("wish", "date", "seconds"),
+    [
+        (None, None, None),
+        ("", None, None),
+        ("30", None, 30),
+        (" 0 ", NOON, 0),
+        ("9" * 5000, None, 9999999999),
+        ("-1", None, None),
+        ("1.5", None, None),
+        ("٣", None, None),
+        ("soon", NOON, None),
+        ("Sun, 06 Nov 1994 12:00:45 GMT", NOON, 45),
+        ("Sun, 06 Nov 1994 11:59:00 GMT", NOON, 0),
+        ("Sun, 06 Nov 1994 12:00:45 GMT", None, None),
+        ("Sun, 06 Nov 1994 12:00:45 GMT", "today", None),
+        ("Sun, 99 Nov 1994 12:00:45 GMT", NOON, None),
+    ],
+)
+def test_the_wish_to_be_left_alone_is_read_from_retry_after(wish, date, seconds):
+    """RFC 9110 section 10.2.3; a date counts from the answer's own, not from our clock."""
+    headers = {"retry-after": wish, "date": date}
+
+    answer = Fetched(503, {name: value for name, value in headers.items() if value is not None})
+
+    assert seconds == answer.retry_after_s()
+
+
 class Authority:
     """A certificate authority for the length of a test run."""
 
