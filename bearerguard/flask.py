@@ -153,10 +153,10 @@ def _admit() -> flask.Response | None:
     # Not in flask.g, which a request that is made within another one shares with it.
     request_environ = flask.request.environ
     request = view_of(request_environ)
-    if gate.asks_if_ready(request):
-        return _response(answer_if_ready(is_ready=gate.guard.ready()))
     # Also for what still runs after a refusal: error handlers, after_request, teardown.
     request_environ[PASSED] = Passed(gate, request, None, ())
+    if gate.asks_if_ready(request):
+        return _response(answer_if_ready(is_ready=gate.guard.ready()))
     found = _mark_of_view(request)
     access = gate.access(request, found)
     try:

@@ -24,9 +24,13 @@ from bearerguard.events import Event, OnEvent
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.jwks.fetch import Fetcher
+from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 from bearerguard.log import log_event, log_refusal, log_start, logger
 from bearerguard.resolver import Resolve
 from bearerguard.settings import Source, from_arguments, from_environment
+
+# Probes are given up soon, and the next one comes; most fetches are faster.
+PROBE_PATIENCE_S = 0.5
 
 Result = TypeVar("Result")
 Clock = Callable[[], float]
@@ -167,19 +171,31 @@ class Guard:
         return {known.settings.issuer: known.keys.status() for known in self.issuers.all()}
 
     def ready(self) -> bool:
-        """Tell whether there are keys to decide with, of one issuer at least; fetches them if not.
+        """Tell whether there are keys to decide with, of one issuer at least.
 
-        For a readiness probe: asked every few seconds it also keeps the keys fresh, so that the
-        first request after a quiet time does not wait. An issuer that is down takes nobody out of
-        service as long as its last keys may serve, or as another issuer is there.
+        This begins each fetch that is due, and waits for half a second at most where there are no
+        keys yet. For a readiness probe: asked every few seconds it also keeps the keys fresh, so
+        that the first request after a quiet time does not wait. An issuer that is down takes nobody
+        out of service as long as its last keys may serve, or as another issuer is there.
         """
-        there = [_has_keys(known) for known in self.issuers.all()]  # all of them are kept fresh
-        return self.issuers.may_grow or any(there)
+        fetches = [known.keys.wake() for known in self.issuers.all()]  # all of them are kept fresh
+        until = time.monotonic() + PROBE_PATIENCE_S
+        for landed in filter(None, fetches):
+            if not self._has_keys():
+                wait_in_thread(landed, max(0.0, until - time.monotonic()))
+        return self._has_keys()
 
     async def aready(self) -> bool:
         """Tell the same without blocking the event loop."""
-        there = [await _ahas_keys(known) for known in self.issuers.all()]
-        return self.issuers.may_grow or any(there)
+        fetches = [known.keys.wake() for known in self.issuers.all()]
+        until = time.monotonic() + PROBE_PATIENCE_S
+        for landed in filter(None, fetches):
+            if not self._has_keys():
+                await wait_in_task(landed, max(0.0, until - time.monotonic()))
+        return self._has_keys()
+
+    def _has_keys(self) -> bool:
+        return self.issuers.may_grow or any(_are_there(known) for known in self.issuers.all())
 
     def _drive(self, flow: Flow[Result]) -> Result:
         return self._noted(_drive(flow, self.issuers.answer))
@@ -227,15 +243,8 @@ def _drive(flow: Flow[Result], answer: Callable[[Query], Sequence[Key] | Policy 
         return result
 
 
-def _has_keys(known: KnownIssuer) -> bool:
+def _are_there(known: KnownIssuer) -> bool:
     try:
-        return bool(known.keys.keys(None))
-    except UnavailableError:
-        return False
-
-
-async def _ahas_keys(known: KnownIssuer) -> bool:
-    try:
-        return bool(await known.keys.akeys(None))
+        return bool(known.keys.present(None))
     except UnavailableError:
         return False

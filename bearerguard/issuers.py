@@ -17,9 +17,10 @@ from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
 from bearerguard.jwks.file_keys import FileKeys
-from bearerguard.jwks.keys import Keys, Load, LoadedKeys, StaticKeys
+from bearerguard.jwks.keys import Keys, Load, StaticKeys
 from bearerguard.jwks.snapshot import SharedKeys
 from bearerguard.jwks.source import KeySource
+from bearerguard.jwks.states import LoadedKeys
 from bearerguard.settings import Settings
 
 Clock = Callable[[], float]

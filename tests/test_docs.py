@@ -35,10 +35,9 @@ def test_the_printed_resolver_admits_a_tenants_tokens_and_nobody_elses(run):
         guard = run("Several issuers")["guard"]
 
         assert guard.verify(acme.token()).subject == "user-1"
-        for name, token in bad_tokens(acme).items():
+        for token in bad_tokens(acme).values():
             with pytest.raises(RejectedError):
                 guard.verify(token)
-                pytest.fail(f"{name} was accepted")
         for stranger in ("https://other.login.example.com", "https://acme.login.example.com.evil"):
             with pytest.raises(RejectedError, match="issuer_mismatch"):
                 guard.verify(acme.token(iss=stranger))

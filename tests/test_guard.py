@@ -18,9 +18,9 @@ from bearerguard import (
     Guard,
     RejectedError,
     UnavailableError,
+    issuers,
     scope,
 )
-from bearerguard import issuers
 from bearerguard.core import signature
 from bearerguard.core.access import Access
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS

@@ -33,7 +33,6 @@ LAYERS = (
         "own",
         "configuration",
         "jwks/budget",
-        "jwks/keys",
         "jwks/states",
         "jwks/lifetime",
         "jwks/missing",
@@ -69,7 +68,7 @@ LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting")}
 # No network, clock, environment, lock or framework. "bearerguard" is for the layers above.
 PURE = (
     *("events", "core/*"),
-    *("jwks/budget", "jwks/keys", "jwks/states", "jwks/lifetime", "jwks/missing", "jwks/cache"),
+    *("jwks/budget", "jwks/states", "jwks/lifetime", "jwks/missing", "jwks/cache"),
 )
 PURE_MAY_IMPORT = frozenset(
     [

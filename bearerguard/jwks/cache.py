@@ -44,12 +44,12 @@ from bearerguard.core.jwk import Key
 from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks import lifetime
 from bearerguard.jwks.budget import FetchBudget
-from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.missing import MISSING_FOR_S, MissingIds
 from bearerguard.jwks.states import (
     Decision,
     Fetch,
     Flight,
+    LoadedKeys,
     Snapshot,
     State,
     Unknown,

@@ -17,7 +17,7 @@ from bearerguard.core.encoding import EncodingError, read_json_object
 from bearerguard.core.jwk import KeySetError, parse_key_set
 from bearerguard.core.urls import problem_of_jwks_uri, same_origin, well_known_urls
 from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError
-from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.states import LoadedKeys
 
 OK = 200
 NOT_MODIFIED = 304

@@ -3,29 +3,15 @@
 The names that the modules beside this one share; :mod:`bearerguard.jwks.source` is the real thing.
 """
 
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.errors import RejectedError
+from bearerguard.jwks.states import LoadedKeys
 
 Tried = tuple[Key, ...]
-
-
-@dataclass(frozen=True)
-class LoadedKeys:
-    """What a fetch brought, and for how many seconds the issuer says that it may be kept.
-
-    ``document`` is the JWK Set as it came from ``url``. ``age_s`` is how long ago that was, where
-    another process of this host fetched it (``is_shared``).
-    """
-
-    keys: KeySet
-    max_age_s: float | None
-    document: bytes = field(default=b"", repr=False)
-    url: str = ""
-    age_s: float = 0.0
-    is_shared: bool = False
 
 
 class LoadError(Exception):
@@ -74,6 +60,10 @@ class Keys(Protocol):
         """Do the same with the keys that are there, without any fetch."""
         ...
 
+    def wake(self) -> Future[None] | None:
+        """Begin a fetch where one is due, without waiting; give what ends when it has landed."""
+        ...
+
     def status(self) -> dict[str, Any]:
         """Describe the keys for an operator."""
         ...
@@ -96,6 +86,9 @@ class StaticKeys:
         return self.keys(kid, tried)
 
     present = keys
+
+    def wake(self) -> None:
+        """There is nothing to fetch."""
 
     def status(self) -> dict[str, Any]:
         """Describe the keys."""

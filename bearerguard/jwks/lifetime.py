@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from bearerguard.core.jwk import KeySet
 from bearerguard.jwks.budget import INTERVAL_S, LONGEST_BACK_OFF_S
-from bearerguard.jwks.keys import LoadedKeys
-from bearerguard.jwks.states import Snapshot
+from bearerguard.jwks.states import LoadedKeys, Snapshot
 
 DEFAULT_TTL_S = 300.0
 SHORTEST_TTL_S = 60.0

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from bearerguard.core.urls import problem_of_jwks_uri
 from bearerguard.jwks.host_lock import HostLock
-from bearerguard.jwks.keys import Load, LoadedKeys, LoadError
+from bearerguard.jwks.keys import Load, LoadError
 from bearerguard.jwks.lifetime import REFRESH_SHARE, time_to_live
 from bearerguard.jwks.snapshot_format import (
     MOST_BYTES,
@@ -29,6 +29,7 @@ from bearerguard.jwks.snapshot_format import (
     read_snapshot,
     write_snapshot,
 )
+from bearerguard.jwks.states import LoadedKeys
 from bearerguard.trusted_files import UntrustedFileError, open_trusted, replace_trusted
 
 POLL_S = 0.02

@@ -15,7 +15,7 @@ from typing import Any
 from bearerguard.core.encoding import EncodingError, read_json_object
 from bearerguard.core.jwk import KeySet, KeySetError, parse_key_set
 from bearerguard.jwks.fetch import MAX_BYTES
-from bearerguard.jwks.keys import LoadedKeys
+from bearerguard.jwks.states import LoadedKeys
 
 FORMAT = "bearerguard-jwks-1"
 # A set of the size that a fetch allows, in JSON of ASCII: three times as long at worst.

@@ -89,6 +89,14 @@ class KeySource:
             raise self._unknown(kid)
         return keys
 
+    def wake(self) -> Future[None] | None:
+        """Begin a fetch where one is due; see :class:`bearerguard.jwks.keys.Keys`."""
+        try:
+            step = self._step(None, (), 0)
+        except UnavailableError:
+            return None
+        return step.landed if isinstance(step, Pending) else None
+
     def status(self) -> dict[str, Any]:
         """Describe the keys for an operator or a readiness probe; ages are in seconds."""
         now = self._clock()

@@ -3,7 +3,7 @@
 Pure data; what is done with it stands in :mod:`bearerguard.jwks.cache`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bearerguard.core.jwk import Key, KeySet
@@ -39,6 +39,22 @@ TRANSITIONS = {
     (State.STALE_OK, Cause.STALE_UNTIL): State.EXPIRED,
     (State.EXPIRED, Cause.NEW_SET): State.FRESH,
 }
+
+
+@dataclass(frozen=True)
+class LoadedKeys:
+    """What a fetch brought, and for how many seconds the issuer says that it may be kept.
+
+    ``document`` is the JWK Set as it came from ``url``. ``age_s`` is how long ago that was, where
+    another process of this host fetched it (``is_shared``).
+    """
+
+    keys: KeySet
+    max_age_s: float | None
+    document: bytes = field(default=b"", repr=False)
+    url: str = ""
+    age_s: float = 0.0
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)

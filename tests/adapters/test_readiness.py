@@ -178,6 +178,8 @@ def test_with_several_issuers_and_no_keys_at_all_it_is_not_ready(
 
 def test_a_probe_fetches_the_keys_of_every_issuer(make_probed, guard_of_two, two, probe):
     probe(make_probed(guard_of_two))
+    for known in guard_of_two.issuers.all():  # it begins all of them, and waits for one
+        known.keys._landed.result(20)
     states = [guard_of_two.status()[issuer.url]["state"] for issuer in two]
     assert states == ["fresh", "fresh"]
 

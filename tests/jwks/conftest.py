@@ -17,8 +17,8 @@ import pytest
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.fetch import Fetched
-from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.source import KeySource
+from bearerguard.jwks.states import LoadedKeys
 
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 20.0

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from bearerguard.core.jwk import Key, KeySet
 from bearerguard.events import KeyStateChanged
 from bearerguard.jwks.cache import KeyCache
-from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.missing import MissingIds
 from bearerguard.jwks.states import (
     TRANSITIONS,
     Decision,
     Fetch,
+    LoadedKeys,
     Snapshot,
     State,
     Unknown,

@@ -6,9 +6,8 @@ import pytest
 
 from bearerguard.core.jwk import Key, KeySet, RefusedKey
 from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
-from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.missing import MOST_MISSING
-from bearerguard.jwks.states import Fetch, State, Unknown, Unreachable, Use, Wait
+from bearerguard.jwks.states import Fetch, LoadedKeys, State, Unknown, Unreachable, Use, Wait
 
 NOW = 1_000.0
 TTL = 300.0

@@ -41,7 +41,7 @@ def test_a_child_forked_in_the_middle_of_a_fetch_fetches_for_itself():
     result = run("""
         from bearerguard.core.jwk import Key, KeySet
         from bearerguard.jwks.cache import KeyCache
-        from bearerguard.jwks.keys import LoadedKeys
+        from bearerguard.jwks.states import LoadedKeys
         from bearerguard.jwks.source import KeySource
 
         parent, go, loading = os.getpid(), threading.Event(), threading.Event()

@@ -11,10 +11,11 @@ import pytest
 
 from bearerguard.core.jwk import parse_key_set
 from bearerguard.jwks.host_lock import HostLock
-from bearerguard.jwks.keys import LoadedKeys, LoadError
+from bearerguard.jwks.keys import LoadError
 from bearerguard.jwks.snapshot import SharedKeys
 from bearerguard.jwks.snapshot_format import read_snapshot, write_snapshot
 from bearerguard.jwks.source import KeySource
+from bearerguard.jwks.states import LoadedKeys
 from bearerguard.testing import SigningKey
 
 PATIENCE_S = 20.0

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from bearerguard.core.jwk import parse_key_set
 from bearerguard.jwks.fetch import MAX_BYTES
-from bearerguard.jwks.keys import LoadedKeys
 from bearerguard.jwks.snapshot_format import (
     MOST_BYTES,
     SnapshotError,
     read_snapshot,
     write_snapshot,
 )
+from bearerguard.jwks.states import LoadedKeys
 from bearerguard.testing import SigningKey
 
 ISSUER = "https://issuer.example"

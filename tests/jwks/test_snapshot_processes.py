@@ -23,7 +23,8 @@ JWK = dict(SigningKey.generate("ES256", kid="a").jwk)
 WORKER = """
     import json, os, signal, sys, threading, time
     from bearerguard.core.jwk import parse_key_set
-    from bearerguard.jwks.keys import LoadedKeys, LoadError
+    from bearerguard.jwks.keys import LoadError
+    from bearerguard.jwks.states import LoadedKeys
     from bearerguard.jwks.snapshot import SharedKeys
 
     signal.alarm(60)  # a deadlock must not outlive the test

@@ -13,8 +13,9 @@ from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import FetchEnded, FetchStarted, KeyStateChanged
 from bearerguard.jwks import forks
 from bearerguard.jwks import source as source_module
-from bearerguard.jwks.keys import LoadedKeys, LoadError, StaticKeys
+from bearerguard.jwks.keys import LoadError, StaticKeys
 from bearerguard.jwks.source import KeySource
+from bearerguard.jwks.states import LoadedKeys
 
 PATIENCE_S = 20.0
 
@@ -726,17 +727,21 @@ def test_a_forked_child_does_not_tell_again_what_the_parent_has_seen(loader, mak
 
 def test_events_keep_their_order_although_several_threads_notice_them(loader, make_cache, clock):
     """A callback that takes its time is not overtaken: its last event is the present state."""
-    told, landed = [], threading.Event()
+    told, telling, landed = [], threading.Event(), threading.Event()
 
     def on_event(event):
         if isinstance(event, FetchStarted):
+            telling.set()
             assert landed.wait(PATIENCE_S), "the fetch does not wait for a callback"
         told.append(type(event))
 
+    loader.hold()  # so that it is the caller who tells of the beginning
     source = KeySource(loader, make_cache(), clock, on_event)
     threads, outcomes = in_threads(1, lambda: kids(source.keys("a")))
-    wait_until(lambda: source._cache.snapshot is not None)
+    assert telling.wait(PATIENCE_S)
+    loader.release()
     join_fetches()
+    assert source._cache.snapshot is not None
     landed.set()
     join(threads)
 
