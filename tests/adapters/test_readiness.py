@@ -11,6 +11,7 @@ from starlette.routing import Mount
 import bearerguard
 from bearerguard import ConfigurationError, Guard
 from bearerguard import flask as our_flask
+from bearerguard import guard as guards
 from bearerguard import starlette as our_starlette
 from bearerguard.testing import Issuer
 
@@ -27,6 +28,12 @@ class Network:
     def fetch(self, url, **limits):
         (issuer,) = [i for name, i in self.issuers.items() if url.startswith(f"{name}/")]
         return issuer.fetch(url, **limits)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """However busy the machine is, a fetch that can end does so before the probe gives up."""
+    monkeypatch.setattr(guards, "PROBE_PATIENCE_S", PATIENCE_S)
 
 
 @pytest.fixture
@@ -191,7 +198,65 @@ def test_a_guard_whose_issuers_come_with_their_tokens_is_ready_without_any(make_
     assert probe(make_probed(guard)) == READY
 
 
+class Hanging:
+    """A network on which one issuer accepts connections and does not answer."""
+
+    def __init__(self, network, url):
+        self.network, self.url = network, url
+        self.released = threading.Event()
+
+    def fetch(self, url, **limits):
+        if url.startswith(f"{self.url}/"):
+            assert self.released.wait(PATIENCE_S)
+        return self.network.fetch(url, **limits)
+
+
+@pytest.fixture
+def hanging(two, monkeypatch):
+    """The first of two issuers hangs, and probes have no patience."""
+    monkeypatch.setattr(guards, "PROBE_PATIENCE_S", 0.0)
+    network = Hanging(Network(*two), two[0].url)
+    yield network
+    network.released.set()
+    finish_fetches()
+
+
+def test_an_issuer_that_hangs_does_not_hold_up_a_probe(make_probed, hanging, two, probe, clock):
+    """Kubernetes waits for a second; the next probe finds what the fetch has brought."""
+    guard = Guard(issuer=two[0].url, audience="x", fetcher=hanging, clock=clock)
+    api = make_probed(guard)
+    assert probe(api) == NOT_READY
+    assert probe(api) == NOT_READY
+    hanging.released.set()
+    finish_fetches()
+    assert probe(api) == READY
+
+
+def test_beside_an_issuer_that_hangs_another_one_makes_ready(
+    make_probed, hanging, two, probe, clock
+):
+    named = [bearerguard.Issuer(issuer.url) for issuer in two]
+    guard = Guard(issuers=named, audience="x", fetcher=hanging, clock=clock)
+    guard.verify(two[1].token(aud="x"))
+    assert probe(make_probed(guard)) == READY
+    assert guard.status()[two[0].url]["state"] == "cold"
+
+
 # What is no probe
+
+
+def test_what_runs_after_a_flask_request_may_ask_for_the_token_of_a_probe(guard):
+    app = flask.Flask(__name__)
+    our_flask.BearerGuard(app, guard=guard, readiness="/readyz")
+    seen = []
+
+    @app.after_request
+    def note(response):
+        seen.append(bool(our_flask.current_token))
+        return response
+
+    assert app.test_client().get("/readyz").status_code == 200
+    assert seen == [False]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get", "QUERY"])

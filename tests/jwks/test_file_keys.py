@@ -18,6 +18,7 @@ from bearerguard.core.jwk import thumbprint
 from bearerguard.events import KeyRefused
 from bearerguard.jwks import file_keys
 from bearerguard.jwks.file_keys import MAX_BYTES, FileKeys
+from bearerguard.jwks.keys import StaticKeys
 
 PATIENCE_S = 20.0
 
@@ -579,3 +580,8 @@ def test_a_child_forked_while_a_thread_reads_gets_its_keys(file):
         check=False,
     )
     assert result.stdout == b"exit 0\n", result.stderr
+
+
+def test_there_is_nothing_to_fetch_for_keys_that_are_configured(source):
+    assert source.wake() is None
+    assert StaticKeys(source._reading.keys).wake() is None
