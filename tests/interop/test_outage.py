@@ -84,15 +84,17 @@ class Traffic:
 
 
 class Fetch(NamedTuple):
-    """A fetch that brought keys. Their age counts from when it began, which we know within bounds.
+    """A fetch that brought keys: it began after ``begun_at``, and asked for them after ``asked_at``.
 
-    ``asked_at`` is before the request for the keys, ``over_at`` after the worker took them over.
+    The answer was there before ``answered_at``, and the worker took the keys over before
+    ``over_at``. Their age counts from the fetch's begin at the earliest, from the answer at the
+    latest.
     """
 
+    begun_at: float
     asked_at: float
+    answered_at: float
     over_at: float
-    earliest_begin: float
-    latest_begin: float
 
 
 def has_settled(api):
@@ -107,8 +109,9 @@ def fetches_of(api):
     for event in api.events():
         if event.what == "fetched":
             asked_at, answered_at = (last[event.worker, what] for what in ("asking", "answered"))
-            begins = [at - event.duration_s for at in (answered_at, event.at)]
-            found.setdefault(event.worker, []).append(Fetch(asked_at, event.at, *begins))
+            begun_at = answered_at - event.duration_s  # it went on for a little longer than that
+            fetch = Fetch(begun_at, asked_at, answered_at, event.at)
+            found.setdefault(event.worker, []).append(fetch)
         last[event.worker, event.what] = event.at
     return found
 
@@ -117,13 +120,13 @@ def refused_too_early(one, published_at, fetches):
     """Tell whether a worker said 503 although it had the key, in a set that may serve."""
     life_s = TTL_S * (1 - JITTER_SHARE) + STALE_FOR_S
     there = [f for f in fetches if f.asked_at >= published_at and f.over_at <= one.asked_at]
-    return any(one.heard_at < f.earliest_begin + life_s for f in there)
+    return any(one.heard_at < f.begun_at + life_s for f in there)
 
 
 def served_too_late(one, fetches):
     """Tell whether a worker said 200 although all keys that it ever had were too old."""
     had = [f for f in fetches if f.asked_at <= one.heard_at]
-    return all(f.latest_begin + TTL_S + STALE_FOR_S < one.asked_at for f in had)
+    return all(f.answered_at + TTL_S + STALE_FOR_S < one.asked_at for f in had)
 
 
 @pytest.fixture
