@@ -17,11 +17,13 @@ LONGEST_WISH_S = 300.0
 class FetchBudget:
     """A bucket of two attempts that gains one every ten seconds, and a back-off after failures.
 
-    Times are seconds of one monotonic clock.
+    ``taken`` is how much of an attempt the last one took: an attempt that the time to live asks for
+    may begin when there is less than one. Times are seconds of one monotonic clock.
     """
 
     attempts_left: float = BURST
     counted_at: float = 0.0
+    taken: float = 0.0
     failures: int = 0
     blocked_until: float = 0.0
 
@@ -36,7 +38,9 @@ class FetchBudget:
 
     def spend(self, now: float) -> None:
         """Count an attempt that begins now."""
-        self.attempts_left = self._left(now) - 1
+        left = self._left(now)
+        self.taken = min(1.0, left)
+        self.attempts_left = left - self.taken
         self.counted_at = now
 
     def succeeded(self, cost: int = 1) -> None:
@@ -48,7 +52,8 @@ class FetchBudget:
 
     def give_back(self) -> None:
         """Take back an attempt that was counted and did not reach the issuer, or not from here."""
-        self.attempts_left += 1
+        self.attempts_left += self.taken
+        self.taken = 0.0
 
     def failed(self, now: float, jitter: float, retry_after_s: float = 0.0) -> None:
         """Back off: 1 s at least, up to twice as long with each failure, 60 s at most.

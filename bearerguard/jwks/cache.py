@@ -25,9 +25,8 @@ allows. When the fetch failed it is 503, because then nobody knows.
 :meth:`KeyCache.lookup` says what to do; the driver does it and reports :meth:`KeyCache.fetched` or
 :meth:`KeyCache.failed`. What holds, whatever key ids arrive at whatever times:
 
-* one fetch at a time, and never more than the budget beside the machine allows;
-* a request waits for one fetch, and never longer than that may take (for a second one only where
-  the first was answered by a neighbour's set, which may be older than the request);
+* one fetch at a time, and no more than the budget or a short time to live allows;
+* a request waits for one fetch and its time-out (again where a neighbour's set was too old);
 * nothing that a token says removes, ages or delays a key that is there;
 * stale keys serve while the issuer is down, for a bounded time, and without waiting;
 * only the newest fetch may replace the set, and only by a set with a usable key in it;
@@ -59,6 +58,7 @@ from bearerguard.jwks.states import (
 )
 
 MOST_ABANDONED = 2
+ASKED_TOO_OFTEN = "the issuer was asked too often just now"
 
 
 @dataclass
@@ -138,7 +138,7 @@ class KeyCache:
         self._take(sequence, loaded, fetched_at, now)
 
     def restore(self, loaded: LoadedKeys, now: float) -> None:
-        """Begin with a set from before this process began."""
+        """Begin with a set that is older than this process."""
         self._take(0, loaded, now - loaded.age_s, now)
 
     def failed(
@@ -198,11 +198,11 @@ class KeyCache:
         self.budget.failed(at, self.jitter(), retry_after_s)
 
     def _may_fetch(self, now: float) -> bool:
-        return len(self.abandoned) < MOST_ABANDONED and self.budget.allows(now)
+        is_allowed = self.budget.allows(now) or lifetime.is_due(self.snapshot, self.error, now)
+        return is_allowed and len(self.abandoned) < MOST_ABANDONED
 
     def _unreachable(self, now: float) -> Unreachable:
-        wait_s = self.budget.allowed_at(now) - now
-        return Unreachable(wait_s, self.error or "the issuer was asked too often just now")
+        return Unreachable(self.budget.allowed_at(now) - now, self.error or ASKED_TOO_OFTEN)
 
     def _give_up_overdue(self, now: float) -> None:
         """A fetch that does not end is left alone; its answer would come too late to be true."""

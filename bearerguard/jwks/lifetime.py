@@ -70,3 +70,13 @@ def problem_of(loaded: LoadedKeys, present: Snapshot | None, now: float) -> str 
         return "no usable key"
     is_older = present is not None and now - loaded.age_s < present.fetched_at
     return "another process gave keys older than ours" if loaded.is_shared and is_older else None
+
+
+def is_due(present: Snapshot | None, error: str | None, now: float) -> bool:
+    """Tell whether the time to live alone asks for a fetch, whatever the budget has left.
+
+    An operator who sets a time to live of a few seconds wants a fetch each few seconds, and without
+    it good keys would expire while the issuer answers. No token can make it more; after a failure
+    the budget and the back-off count alone.
+    """
+    return present is not None and error is None and now >= present.refresh_at

@@ -227,6 +227,11 @@ class Trial:
         ]
         return min([BURST, *windows])
 
+    def is_renewal(self) -> bool:
+        """Whether a fetch that begins now is no more than the time to live asks for."""
+        went_well = self.taken is not None and self.failed_at is None
+        return went_well and self.age_s >= DUE_SHARE * self.shortest_ttl_s - NEARLY_S
+
     def may_surely_fetch(self) -> bool:
         """Whether nothing in the contract stands against a fetch that begins now."""
         threads = len(self.running("hanging"))
@@ -320,8 +325,12 @@ def one_fetch_at_a_time_and_two_threads_at_most(trial: Trial, step: Step) -> str
 
 
 def the_budget_holds(trial: Trial, step: Step) -> str | None:
-    """Promise 2: in any stretch of w seconds 2 + w/10 fetches begin at most, good and failed."""
-    if step.begun is None or trial.spare() >= 1 - NEARLY_S:
+    """Promise 2: in any stretch of w seconds 2 + w/10 fetches begin at most, good and failed.
+
+    A time to live that is shorter than the budget's interval asks for more, while all goes well.
+    """
+    is_short = trial.cache.ttl_s * DUE_SHARE < INTERVAL_S
+    if step.begun is None or trial.spare() >= 1 - NEARLY_S or (is_short and trial.is_renewal()):
         return None
     return "a fetch began that the budget has no room for"
 

@@ -436,12 +436,45 @@ def test_the_state_names_where_the_cache_stands(make_cache, warm):
         assert state == cache.state(NOW + age_s).value
 
 
-def test_a_life_shorter_than_the_budget_does_not_delay_a_good_key(warm, key_set):
-    """JWKS_TTL=1s asks for more fetches than an issuer should see."""
-    cache = warm(ttl_s=1.0)
-    cache.fetched(cache.begin(NOW), LoadedKeys(key_set("a"), None), NOW)
+def test_a_life_shorter_than_the_budget_is_renewed_all_the_same(make_cache, key_set):
+    """JWKS_TTL=1s: good keys must not expire while the issuer answers."""
+    cache, now = make_cache(ttl_s=1.0, stale_for_s=3.0), NOW
+    cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
 
-    assert Use(cache.snapshot.keys.keys) == cache.lookup("a", NOW + 2)
+    for _ in range(600):
+        now += 0.1
+        decision = cache.lookup("a", now)
+        assert decision == Use(cache.snapshot.keys.keys, refresh=now >= cache.snapshot.refresh_at)
+        if decision.refresh:
+            cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
+
+    assert cache.begun <= 1 + 60 / 0.8
+
+
+def test_with_a_short_life_made_up_key_ids_cost_no_more_than_the_life_itself(make_cache, key_set):
+    cache, now = make_cache(ttl_s=1.0), NOW
+    cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
+
+    for number in range(6000):
+        now += 0.01
+        if isinstance(cache.lookup(f"made-up-{number}", now), Fetch):
+            cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
+
+    assert cache.begun <= 2 + 60 / 10 + 60 / 0.8
+
+
+def test_after_a_failure_a_short_life_excuses_nobody_from_the_budget(make_cache, key_set):
+    cache, now = make_cache(ttl_s=1.0, jitter=lambda: 0.5), NOW
+    cache.fetched(cache.begin(now), LoadedKeys(key_set("a"), None), now)
+    before = cache.begun
+
+    for _ in range(600):
+        now += 0.1
+        decision = cache.lookup("a", now)
+        if isinstance(decision, Fetch) or (isinstance(decision, Use) and decision.refresh):
+            cache.failed(cache.begin(now), "down", now)
+
+    assert cache.begun - before <= 1 + 2 + 60 / 10
 
 
 def told(cache):
