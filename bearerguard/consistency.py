@@ -59,6 +59,11 @@ def missing(name: str, source: Source, *, place: str = "") -> str:
 
 def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     """RFC 8414 section 2: an issuer that is asked for its metadata is an https URL."""
+    if "#" in values.get("issuer", ""):
+        # Nor would "issuer#subject" be a name that no other issuer's subject can have.
+        how = "no issuer's name has one (RFC 8414 section 2); leave out '#...'"
+        yield f"{given['issuer'].where} has a fragment; {how}"
+        return
     if "issuer" not in values or given.keys() & KEYS_WITHOUT_DISCOVERY:
         return
     problem = problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))

@@ -50,6 +50,10 @@ class Directory:
         """Whether there can be issuers that no setting names."""
         return self._resolver is not None
 
+    def configured(self) -> list[KnownIssuer]:
+        """Give the issuers that settings name."""
+        return list(self._configured.values())
+
     def all(self) -> list[KnownIssuer]:
         """Give every issuer that is known now."""
         resolved = [] if self._resolver is None else self._resolver.known()

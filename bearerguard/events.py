@@ -7,6 +7,7 @@ where keys were there before. What a callback raises is logged and changes nothi
 token or key material.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,3 +56,12 @@ class KeyRefused:
 
 Event = KeyStateChanged | FetchStarted | FetchEnded | KeyRefused
 OnEvent = Callable[[Event], None]
+
+# What was not told yet. While a callback hangs the oldest are forgotten.
+News = deque[Event]
+MOST_NEWS = 1000
+
+
+def no_news() -> News:
+    """Begin with nothing to tell."""
+    return deque(maxlen=MOST_NEWS)

@@ -7,6 +7,7 @@ name of the file: whoever uses it reads it anew.
 import os
 import ssl
 import stat
+from pathlib import Path
 from typing import Any
 
 from bearerguard import parsers
@@ -71,4 +72,4 @@ def snapshot(value: Any) -> str:
     problem = problem_of_trusted_file(name)
     if problem is not None:
         raise ValueError(problem)
-    return name
+    return str(Path(name).absolute())  # what it means now it means after a change of directory, too

@@ -70,7 +70,7 @@ class Guard:
         if configuration is None:
             sources = [from_arguments(settings)]
             configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
-        elif not isinstance(configuration, Configuration):
+        elif settings or issuers or not isinstance(configuration, Configuration):
             raise TypeError("settings have names: write Guard(issuer=..., audience=...)")
         self.settings = configuration.settings
         self.clock = clock
@@ -171,14 +171,14 @@ class Guard:
         return {known.settings.issuer: known.keys.status() for known in self.issuers.all()}
 
     def ready(self) -> bool:
-        """Tell whether there are keys to decide with, of one issuer at least.
+        """Tell whether there are keys to decide with, of one configured issuer at least.
 
         This begins each fetch that is due, and waits for half a second at most where there are no
         keys yet. For a readiness probe: asked every few seconds it also keeps the keys fresh, so
         that the first request after a quiet time does not wait. An issuer that is down takes nobody
         out of service as long as its last keys may serve, or as another issuer is there.
         """
-        fetches = [known.keys.wake() for known in self.issuers.all()]  # all of them are kept fresh
+        fetches = [known.keys.wake() for known in self.issuers.configured()]  # all are kept fresh
         until = time.monotonic() + PROBE_PATIENCE_S
         for landed in filter(None, fetches):
             if not self._has_keys():
@@ -187,7 +187,7 @@ class Guard:
 
     async def aready(self) -> bool:
         """Tell the same without blocking the event loop."""
-        fetches = [known.keys.wake() for known in self.issuers.all()]
+        fetches = [known.keys.wake() for known in self.issuers.configured()]
         until = time.monotonic() + PROBE_PATIENCE_S
         for landed in filter(None, fetches):
             if not self._has_keys():

@@ -12,6 +12,7 @@ nobody knows.
 """
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -210,5 +211,6 @@ def _unavailable(name: str, error: BaseException) -> UnavailableError:
     """Turn what the application's code raised into 503, and tell the operator."""
     if isinstance(error, UnavailableError):
         return error
-    logger.error("resolve_issuer failed for %r", name, exc_info=error)
+    with contextlib.suppress(Exception):  # a broken handler must not leave the question open
+        logger.error("resolve_issuer failed for %r", name, exc_info=error)
     return UnavailableError(f"resolve_issuer failed: {type(error).__name__}")

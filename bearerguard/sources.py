@@ -80,7 +80,9 @@ def find(setting: str, sources: Sequence[Source]) -> Given | None:
         if file is not None:
             return _from_file(setting, source, file, is_twice=value is not None)
         if value is not None:
-            shown = "***" if setting in FROM_FILE else shown_value(value)
+            is_file = setting == "config" or setting.endswith(("_file", "_snapshot"))
+            shown = shown_file(value) if is_file else shown_value(value)
+            shown = "***" if setting in FROM_FILE else shown
             return Given(f"{source.spell(setting)}={shown} ({source.name})", value)
     return None
 
@@ -96,6 +98,15 @@ def unknown_names(source: Source, settings: Collection[str]) -> Iterator[str]:
         hint = f"; did you mean {source.spell(close[0])}?" if close else "; leave it out"
         name = unknown if unknown.isprintable() else repr(unknown)
         yield f"{name} ({source.name}) is not a setting{hint}"
+
+
+def shown_file(value: Any) -> str:
+    """Show a file's name, and not the keys that somebody has pasted in its place."""
+    name = str(value)
+    is_pasted = (
+        len(name) > LONGEST_SHOWN or "-----" in name or "{" in name or name.startswith("eyJ")
+    )
+    return "***" if is_pasted or not name.isprintable() else shown_value(value)
 
 
 def shown_value(value: Any) -> str:

@@ -904,3 +904,21 @@ def test_any_values_give_a_configuration_or_an_error_with_one_line_a_problem(top
     assert told
     assert all(problem.isprintable() for problem in told)
     assert len({*told}) == len(told)
+
+
+@pytest.mark.parametrize("name", ["jwks_file", "jwks_snapshot", "config", "jwks_token_file"])
+@pytest.mark.parametrize(
+    "pasted", ["-----BEGIN PRIVATE KEY-----\nSECRET", '{"d":"SECRET"}', "eyJSECRET"]
+)
+def test_keys_pasted_in_place_of_a_files_name_are_not_shown(name, pasted):
+    given = {"issuer": "https://a.example#b", "audience": "x", "secret": "x" * 40, name: pasted}
+    with pytest.raises(ConfigurationError) as refusal:
+        configure(from_arguments(given))
+    assert "SECRET" not in str(refusal.value)
+
+
+def test_an_issuer_with_a_fragment_is_refused_however_its_keys_come():
+    """Else one issuer could name the subjects of another: a#b#c."""
+    given = {"issuer": "https://a.example#b", "audience": "x", "secret": "x" * 40}
+    with pytest.raises(ConfigurationError, match="has a fragment"):
+        configure(from_arguments(given))

@@ -21,12 +21,13 @@ from bearerguard import (
     issuers,
     scope,
 )
+from bearerguard.configuration import configure
 from bearerguard.core import signature
 from bearerguard.core.access import Access
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
 from bearerguard.core.request import RequestView
 from bearerguard.jwks.fetch import HttpFetcher
-from bearerguard.settings import Source
+from bearerguard.settings import Source, from_arguments
 from bearerguard.testing import Issuer
 
 GOOD = {"issuer": "https://issuer.example", "audience": "https://api.example"}
@@ -188,7 +189,7 @@ def test_a_token_signed_with_the_configured_secret_is_verified_without_any_fetch
         guard.verify(issuer.token())
     assert refusal.value.reason == "algorithm_not_allowed"
     assert issuer.requests == []
-    assert {issuer.url: {"state": "static", "key_ids": [None]}} == guard.status()
+    assert guard.status()[issuer.url]["state"] == "static"
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -384,3 +385,10 @@ def test_the_status_tells_why_the_keys_cannot_be_had(guard, issuer):
     with pytest.raises(UnavailableError):
         guard.verify(issuer.token())
     assert "the issuer is down" in guard.status()[issuer.url]["last_error"]
+
+
+def test_ready_made_settings_and_others_beside_them_are_no_way_to_make_a_guard():
+    with pytest.raises(TypeError, match="settings have names"):
+        Guard("https://issuer.example")
+    with pytest.raises(TypeError, match="settings have names"):
+        Guard(configure(from_arguments(GOOD)), leeway="0s")

@@ -39,8 +39,9 @@ outage nor a removed key lives longer than the operator said.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bearerguard import events
 from bearerguard.core.jwk import Key
-from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
+from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks import lifetime
 from bearerguard.jwks.budget import FetchBudget
 from bearerguard.jwks.missing import MISSING_FOR_S, MissingIds
@@ -81,16 +82,15 @@ class KeyCache:
     failed_at: float = 0.0
     abandoned: set[int] = field(default_factory=set)
     begun: int = 0
-    news: list[Event] = field(default_factory=list)
+    news: events.News = field(default_factory=events.no_news)
     _missing: MissingIds = field(default_factory=MissingIds)
     _noted: State = State.COLD
 
     def fresh(self, kid: str | None, now: float) -> tuple[Key, ...]:
         """Give the keys that fit where nothing else has to happen; safe without a lock."""
         snapshot = self.snapshot
-        if snapshot is None or now >= snapshot.refresh_at:
-            return ()
-        return snapshot.keys.candidates(kid)
+        is_fresh = snapshot is not None and now < snapshot.refresh_at
+        return snapshot.keys.candidates(kid) if snapshot and is_fresh else ()
 
     def lookup(
         self, kid: str | None, now: float, *, tried: tuple[Key, ...] = (), waited_for: int = 0

@@ -27,11 +27,17 @@ NOT_MODIFIED = 304
 # that will be the same tomorrow, and the next place is held to the same issuer. 429 and 5xx mean
 # "not now": asking on would only add to the load.
 NOT_HERE = frozenset({400, 401, 403, 404, 405, 410})
+# "Not here any more": the metadata may name a new place for the keys.
+GONE = frozenset({404, 410})
 METADATA_MAX_AGE_S = 24 * 3600.0
 # RFC 6750 section 2.1.
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 # RFC 9110 section 8.8.3, within reason: what does not look like it is not sent back.
 ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,512}"')
+
+
+class MovedError(FetchError):
+    """The keys are not where the metadata said that they were."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class IssuerKeys:
     """Loads the keys of one issuer: the function that a KeySource calls.
 
     ``jwks_uri`` is set where the operator configured it; otherwise it is discovered, and discovered
-    again after a day or a failure. ``timeout_s`` is for all requests of one load together;
-    ``clock`` gives the seconds of a monotonic clock.
+    again after a day, or when the keys are gone from there. ``timeout_s`` is for all requests of
+    one load together; ``clock`` gives the seconds of a monotonic clock.
     """
 
     issuer: str
@@ -75,9 +81,12 @@ class IssuerKeys:
         _ = anew  # nothing else comes from here
         self._begun += 1
         this_one = self._begun
-        after = replace(self._learnt, jwks_uri="")  # if it fails: perhaps the keys have moved
+        after = self._learnt
         try:
             loaded, after = self._load(self._learnt)
+        except MovedError:
+            after = replace(after, jwks_uri="")
+            raise
         finally:
             # A load that was given up must not undo what a newer one has learnt.
             if this_one == self._begun:
@@ -98,6 +107,8 @@ class IssuerKeys:
         answer = self._get(url, ends_at, {"If-None-Match": last.etag} if last is not None else {})
         if answer.status == NOT_MODIFIED and last is not None:
             return replace(last.loaded, max_age_s=answer.max_age_s()), learnt
+        if answer.status in GONE:
+            raise MovedError(str(_unusable(url, answer)))
         if answer.status != OK:
             raise _unusable(url, answer)
         try:

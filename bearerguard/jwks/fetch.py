@@ -12,6 +12,7 @@ import contextlib
 import os
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -64,13 +65,13 @@ class Fetched:
     def retry_after_s(self) -> float | None:
         """Give for how many seconds the issuer asks to be left alone (RFC 9110 section 10.2.3).
 
-        A date counts from the answer's own date: how our clock goes does not matter.
+        A date counts from the answer's own date, so that how our clock goes does not matter.
         """
         wish = self.headers.get("retry-after", "").strip()
         if wish.isascii() and wish.isdecimal():
             return float(wish[:10])
         then, sent = _date(wish), _date(self.headers.get("date", ""))
-        return max(0.0, then - sent) if then is not None and sent is not None else None
+        return None if then is None else max(0.0, then - (time.time() if sent is None else sent))
 
 
 def _date(text: str) -> float | None:

@@ -28,12 +28,11 @@ from bearerguard.events import KeyRefused, OnEvent
 from bearerguard.file_parsers import READ_FLAGS
 from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
+from bearerguard.sources import shown_file
 
 # As much as a fetch may bring, for the same reason.
 MAX_BYTES = 512 * 1024
 LOOK_EVERY_S = 1.0
-# A file name is shorter; keys that were pasted where a file's name belongs are longer.
-LONGEST_SHOWN = 200
 
 logger = logging.getLogger("bearerguard")
 
@@ -87,7 +86,7 @@ class FileKeys:
             mark = _mark_of(self._file)
             keys = _read(self._file)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"jwks_file={_shown(file)} {_why(error)}") from None
+            raise ConfigurationError(f"jwks_file={shown_file(file)} {_why(error)}") from None
         now = clock()
         self._reading = Reading(keys, 1, now, mark, now + LOOK_EVERY_S)
         self._look_at = now + LOOK_EVERY_S
@@ -145,6 +144,7 @@ class FileKeys:
             "refused_keys": [f"{k.kid or k.index}: {k.reason}" for k in reading.keys.refused],
             "generation": reading.generation,
             "age_s": self._clock() - reading.read_at,
+            "next_refresh_s": None,
             "last_error": reading.error,
         }
 
@@ -236,8 +236,3 @@ def _why(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror}; name a file with a JWK Set or public keys in PEM"
     return f"cannot be used: {error}" if isinstance(error, KeySetError) else "is no file's name"
-
-
-def _shown(file: str) -> str:
-    """Show a file's name; whoever set the keys themselves must not find them in the log."""
-    return "***" if "-----BEGIN" in str(file) else repr(str(file))[:LONGEST_SHOWN]

@@ -92,4 +92,11 @@ class StaticKeys:
 
     def status(self) -> dict[str, Any]:
         """Describe the keys."""
-        return {"state": "static", "key_ids": [key.kid for key in self.key_set.keys]}
+        return {
+            "state": "static",
+            "key_ids": [key.kid for key in self.key_set.keys],
+            "refused_keys": [],
+            "age_s": None,
+            "next_refresh_s": None,
+            "last_error": None,
+        }

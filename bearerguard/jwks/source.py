@@ -212,7 +212,8 @@ class KeySource:
 
     def _take_news(self) -> list[Event]:
         with self._lock:
-            news, self._cache.news = self._cache.news, []
+            news = [*self._cache.news]
+            self._cache.news.clear()
             self._tells = bool(news)
             return news
 

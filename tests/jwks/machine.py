@@ -305,7 +305,7 @@ class Trial:
         cache = twin.cache = copy.copy(self.cache)
         cache.budget = copy.copy(cache.budget)
         cache.abandoned = set(cache.abandoned)
-        cache.news = list(cache.news)
+        cache.news = copy.copy(cache.news)
         cache._missing = copy.copy(cache._missing)
         cache._missing._digests = set(cache._missing._digests)
         return twin

@@ -479,7 +479,8 @@ def test_after_a_failure_a_short_life_excuses_nobody_from_the_budget(make_cache,
 
 def told(cache):
     """Take away what the cache has told since the last time."""
-    news, cache.news = cache.news, []
+    news = [*cache.news]
+    cache.news.clear()
     return news
 
 

@@ -240,8 +240,23 @@ def test_metadata_are_kept_for_a_day(load, clock):
     assert fetcher.urls == [ISS + OAUTH, KEYS, KEYS, ISS + OAUTH, KEYS]
 
 
-@pytest.mark.parametrize("gone", [Fetched(404), FetchError("no such host"), Fetched(200, {}, b"")])
-def test_after_a_failure_the_keys_are_looked_for_anew(load, gone):
+@pytest.mark.parametrize("problem", [Fetched(503), FetchError("refused"), Fetched(200, {}, b"")])
+def test_a_failure_is_no_reason_to_forget_where_the_keys_are(load, problem):
+    """Metadata count for a day: that they are down later must not cost anybody the keys."""
+    keys, fetcher = load({ISS + OAUTH: metadata(), KEYS: jwks()})
+    keys()
+    fetcher.answers |= {KEYS: problem, ISS + OAUTH: Fetched(503)}
+
+    with pytest.raises(FetchError):
+        keys()
+    fetcher.answers[KEYS] = jwks()
+
+    assert kids(keys()) == ["ec"]
+    assert fetcher.urls == [ISS + OAUTH, KEYS, KEYS, KEYS]
+
+
+@pytest.mark.parametrize("gone", [Fetched(404), Fetched(410)])
+def test_keys_that_are_gone_from_their_place_are_looked_for_anew(load, gone):
     """An issuer that moves its keys is found again, and not a day later."""
     keys, fetcher = load({ISS + OAUTH: metadata(), KEYS: jwks()})
     keys()

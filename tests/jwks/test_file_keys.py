@@ -427,6 +427,7 @@ def test_the_status_tells_what_an_operator_needs(file, clock):
         "refused_keys": ["b: use is not sig", "2: not an object"],
         "generation": 1,
         "age_s": 0.5,
+        "next_refresh_s": None,
         "last_error": None,
     }
 
