@@ -81,32 +81,34 @@ class IssuerKeys:
         _ = anew  # nothing else comes from here
         self._begun += 1
         this_one = self._begun
-        after = self._learnt
+        now = self.clock()
+        ends_at = now + self.timeout_s
+        learnt = self._learnt
         try:
-            loaded, after = self._load(self._learnt)
+            if self.jwks_uri is None and _is_old(learnt, now):
+                found = self._jwks_uri_in_metadata(ends_at)
+                learnt = replace(learnt, jwks_uri=found, discovered_at=now)
+            loaded, learnt = self._load(learnt, ends_at)
         except MovedError:
-            after = replace(after, jwks_uri="")
+            learnt = replace(learnt, jwks_uri="")
             raise
         finally:
             # A load that was given up must not undo what a newer one has learnt.
             if this_one == self._begun:
-                self._learnt = after
+                self._learnt = learnt
         return loaded
 
-    def _load(self, before: Learnt) -> tuple[LoadedKeys, Learnt]:
-        now = self.clock()
-        ends_at = now + self.timeout_s
-        learnt = before
-        if self.jwks_uri is None and _is_old(before, now):
-            found = self._jwks_uri_in_metadata(ends_at)
-            learnt = replace(before, jwks_uri=found, discovered_at=now)
+    def _load(self, learnt: Learnt, ends_at: float) -> tuple[LoadedKeys, Learnt]:
         url = self.jwks_uri or learnt.jwks_uri
         last = learnt.answer
         if last is not None and last.loaded.url != url:
             last = None
         answer = self._get(url, ends_at, {"If-None-Match": last.etag} if last is not None else {})
         if answer.status == NOT_MODIFIED and last is not None:
-            return replace(last.loaded, max_age_s=answer.max_age_s()), learnt
+            # RFC 9111 section 4.3.4: what a 304 does not say stays as it was.
+            says_nothing = "cache-control" not in answer.headers
+            max_age_s = last.loaded.max_age_s if says_nothing else answer.max_age_s()
+            return replace(last.loaded, max_age_s=max_age_s), learnt
         if answer.status in GONE:
             raise MovedError(str(_unusable(url, answer)))
         if answer.status != OK:

@@ -308,6 +308,25 @@ def test_unchanged_keys_are_not_sent_again(load):
     assert second.max_age_s == 120
 
 
+def test_what_an_unchanged_answer_does_not_say_stays_as_it_was(load):
+    """RFC 9111 section 4.3.4."""
+    first = Fetched(200, {"etag": '"1"', "cache-control": "max-age=77"}, jwks().body)
+    keys, fetcher = load({ISS + OAUTH: metadata(), KEYS: first})
+    keys()
+    fetcher.answers[KEYS] = Fetched(304)
+
+    assert keys().max_age_s == 77
+
+
+def test_metadata_are_kept_although_the_first_key_request_fails(load):
+    keys, fetcher = load({ISS + OAUTH: metadata(), KEYS: Fetched(503)})
+    for _ in range(2):
+        with pytest.raises(FetchError):
+            keys()
+
+    assert fetcher.urls == [ISS + OAUTH, KEYS, KEYS]
+
+
 def test_changed_keys_replace_the_old_ones_and_their_tag(load):
     keys, fetcher = load({ISS + OAUTH: metadata(), KEYS: jwks(etag='"1"')})
     keys()
