@@ -8,20 +8,26 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check format versions requirements drills clean
+.PHONY: demo test check lint coverage format versions requirements drills clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
 
+# COVERAGE=1: also write down which lines and branches were run, for "make coverage".
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest
+	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n auto
 
-check: $(VENV)/dev-installed
+check: lint
+	$(BIN)/coverage erase
+	$(MAKE) test COVERAGE=1
+	$(MAKE) coverage
+
+lint: $(VENV)/dev-installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n 2
+
+coverage: $(VENV)/dev-installed
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

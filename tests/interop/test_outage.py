@@ -108,11 +108,14 @@ def fetches_of(api):
     found, last = {}, {}
     for event in api.events():
         if event.what == "fetched":
-            asked_at, answered_at = (last[event.worker, what] for what in ("asking", "answered"))
+            asked_at, answered_at = last[event.worker, "pair"]
             begun_at = answered_at - event.duration_s  # it went on for a little longer than that
             fetch = Fetch(begun_at, asked_at, answered_at, event.at)
             found.setdefault(event.worker, []).append(fetch)
         last[event.worker, event.what] = event.at
+        if event.what == "answered":
+            # What "fetched" tells may come when the next fetch asks already.
+            last[event.worker, "pair"] = last[event.worker, "asking"], event.at
     return found
 
 
@@ -125,7 +128,7 @@ def refused_too_early(one, published_at, fetches):
 
 def served_too_late(one, fetches):
     """Tell whether a worker said 200 although all keys that it ever had were too old."""
-    had = [f for f in fetches if f.asked_at <= one.heard_at]
+    had = [f for f in fetches if f.begun_at <= one.heard_at]
     return all(f.answered_at + TTL_S + STALE_FOR_S < one.asked_at for f in had)
 
 
