@@ -112,8 +112,10 @@ def configured(
         ConfigurationError: naming every problem of all of it.
     """
     problems: list[str] = []
+    http_allowed = True  # what cannot be read has had its message
     try:
         configuration = configure(*sources, issuers=issuers, resolves=resolve is not None)
+        http_allowed = configuration.settings.allow_http
     except ConfigurationError as error:
         problems += error.problems
     if resolve is None and allowed:
@@ -122,7 +124,7 @@ def configured(
         if not callable(resolve):
             problems.append("resolve_issuer is no function; write one that takes an issuer's name")
         try:
-            IssuerPatterns.of(allowed, http_allowed=True)  # http itself is judged when it is used
+            IssuerPatterns.of(allowed, http_allowed=http_allowed)
         except ConfigurationError as error:
             problems += error.problems
     if problems:

@@ -6,24 +6,16 @@ name of the file: whoever uses it reads it anew.
 
 import os
 import ssl
-import stat
 from pathlib import Path
 from typing import Any
 
 from bearerguard import parsers
 from bearerguard.core.key_file import parse_key_file
+from bearerguard.files import OddFileError, read_regular
 from bearerguard.trusted_files import problem_of_trusted_file
 
 # As much as is taken of a key set that comes over the network.
 LARGEST_KEY_FILE = 512 * 1024
-# Opening must never wait for the writer of a FIFO. Windows has none of these but the last.
-READ_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 def file(value: Any) -> str:
@@ -34,18 +26,12 @@ def file(value: Any) -> str:
 def read_at_most(name: str, most_bytes: int) -> bytes:
     """Read a file of at most ``most_bytes``; more than that is a wrong file, not a long one."""
     try:
-        # Not Path.open, which would wait for whoever writes to a FIFO.
-        with open(os.open(name, READ_FLAGS), "rb") as opened:  # noqa: PTH123
-            is_file = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
-            content = opened.read(most_bytes + 1) if is_file else b""
+        return read_regular(name, most_bytes)
+    except OddFileError as error:
+        raise ValueError(f"is {error}") from None
     except (OSError, ValueError) as error:  # ValueError: NUL in the name
         why = getattr(error, "strerror", None) or type(error).__name__
         raise ValueError(f"cannot be read: {why}") from None
-    if not is_file:
-        raise ValueError("cannot be read: not a regular file")
-    if len(content) > most_bytes:
-        raise ValueError(f"is longer than {most_bytes // 1024} KiB; is it this file?")
-    return content
 
 
 def certificates(value: Any) -> str:

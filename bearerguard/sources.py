@@ -9,8 +9,9 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from bearerguard.files import OddFileError, read_regular
 
 PREFIX = "BEARERGUARD_"
 # What Kubernetes puts into every container beside a service named "bearerguard".
@@ -140,13 +141,12 @@ def _from_file(setting: str, source: Source, file: Any, *, is_twice: bool) -> Gi
     looks_like_a_path = str(file).startswith(("/", ".", "~")) and len(str(file)) < LONGEST_SHOWN
     where = f"{by_file}={shown_value(file) if looks_like_a_path else '***'} ({source.name})"
     try:
-        with Path(file).open(encoding="utf-8", newline="") as opened:
-            content = opened.read(LARGEST_FILE + 1)
+        content = read_regular(file, LARGEST_FILE).decode()
+    except OddFileError as error:
+        return Given(where, problem=f"is {error}")
     except (OSError, ValueError, TypeError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         return Given(where, problem=f"cannot be read: {why}; name a text file")
-    if len(content) > LARGEST_FILE:
-        return Given(where, problem=f"is longer than {LARGEST_FILE} characters; is it this file?")
     # An editor ends the last line; what else stands there may belong to the secret.
     content = re.sub(r"\r?\n\Z", "", content)
     return Given(where, content) if content else Given(where, problem="names an empty file")

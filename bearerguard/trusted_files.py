@@ -53,20 +53,6 @@ def open_trusted(path: str) -> BinaryIO:
         return _open_in(folder, path)
 
 
-def read_trusted(path: str, *, max_bytes: int) -> bytes:
-    """Read a file that nobody else could have written; otherwise as :func:`open_trusted`.
-
-    Raises:
-        UntrustedFileError: also where it is longer than ``max_bytes``.
-        OSError: it is not there, or cannot be read.
-    """
-    with open_trusted(path) as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise UntrustedFileError(f"is larger than {max_bytes} bytes")
-    return content
-
-
 def replace_trusted(path: str, content: bytes) -> None:
     """Put a file with this content in place of whatever is there, at once and readable by us alone.
 

@@ -98,4 +98,4 @@ def test_a_snapshot_is_a_file_that_nobody_else_can_write(tmp_path):
 
 def test_a_fifo_for_a_file_of_keys_refuses_the_start_and_does_not_hang_it(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    assert refusal(f.keys, tmp_path / "fifo") == "cannot be read: not a regular file"
+    assert refusal(f.keys, tmp_path / "fifo") == "is not a regular file"

@@ -19,7 +19,7 @@ MODULES = {
 
 # From the bottom up. A module may import its own layer and those before it, and no later one.
 LAYERS = (
-    ("errors", "events", "core/*"),
+    ("errors", "events", "files", "core/*"),
     (
         "sources",
         "trusted_files",

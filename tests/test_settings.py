@@ -332,7 +332,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path):
     assert "cannot be read: TypeError" in problem(7)
     assert problem(str(tmp_path / "empty")) == "names an empty file"
     assert problem(str(tmp_path / "break")) == "names an empty file"
-    assert f"is longer than {LARGEST_FILE} characters" in problem(str(tmp_path / "long"))
+    assert f"is longer than {LARGEST_FILE // 1024} KiB" in problem(str(tmp_path / "long"))
 
 
 def test_a_file_of_the_greatest_length_is_read_whole(tmp_path):

@@ -20,7 +20,6 @@ from bearerguard.trusted_files import (
     UntrustedFileError,
     open_trusted,
     problem_of_trusted_file,
-    read_trusted,
     replace_trusted,
 )
 
@@ -80,12 +79,16 @@ def in_a_thread(function, *args):
     return done.result(PATIENCE_S)
 
 
+def read(path: str) -> bytes:
+    with open_trusted(path) as opened:
+        return opened.read()
+
+
 def assert_refused(file, why: str) -> None:
     """The start says it, and so does each reading."""
     assert why in (problem_of_trusted_file(str(file)) or "")
-    for read in (open_trusted, lambda path: read_trusted(path, max_bytes=100)):
-        with pytest.raises(UntrustedFileError, match=why):
-            read(str(file))
+    with pytest.raises(UntrustedFileError, match=why):
+        open_trusted(str(file))
 
 
 def test_a_file_of_our_own_in_a_folder_of_our_own_is_trusted(file):
@@ -155,7 +158,7 @@ def test_a_link_further_up_is_followed(tmp_path, folder):
     (inner / "keys").chmod(0o600)
     (tmp_path / "link").symlink_to(folder)
     path = str(tmp_path / "link" / "inner" / "keys")
-    assert read_trusted(path, max_bytes=7) == b"content"
+    assert read(path) == b"content"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(file):
@@ -199,7 +202,7 @@ def test_a_file_of_root_is_trusted_by_everybody(monkeypatch):
         pytest.skip("in this user namespace the system's files are not root's")
     monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
     assert problem_of_trusted_file(str(file)) is None
-    assert read_trusted(str(file), max_bytes=1 << 20)
+    assert read(str(file))
 
 
 @as_root
@@ -230,7 +233,7 @@ def test_the_user_that_counts_is_the_one_that_the_process_acts_as(file, folder, 
 
 AS_A_STRANGER = """
     import os, sys
-    from bearerguard.trusted_files import problem_of_trusted_file, read_trusted, replace_trusted
+    from bearerguard.trusted_files import open_trusted, problem_of_trusted_file, replace_trusted
     folder, stranger = sys.argv[1], int(sys.argv[2])
     os.setgroups([])
     os.setegid(stranger)
@@ -239,7 +242,7 @@ AS_A_STRANGER = """
     print(problem_of_trusted_file(f"{folder}/another/keys"))
     print(problem_of_trusted_file(f"{folder}/ours/later"))
     replace_trusted(f"{folder}/ours/later", b"content")
-    print(read_trusted(f"{folder}/ours/later", max_bytes=7), os.listdir(f"{folder}/ours"))
+    print(open_trusted(f"{folder}/ours/later").read(), os.listdir(f"{folder}/ours"))
     os.seteuid(0)  # whoever measures what this process runs wants to write that down
 """
 
@@ -268,12 +271,6 @@ def test_a_process_without_root_trusts_root_and_itself_and_nobody_else():
     assert read == "b'content' ['later']"
 
 
-def test_reading_is_bounded(file):
-    assert read_trusted(str(file), max_bytes=7) == b"content"
-    with pytest.raises(UntrustedFileError, match="is larger than 6 bytes"):
-        read_trusted(str(file), max_bytes=6)
-
-
 def test_the_folder_that_was_checked_is_the_one_that_is_read(tmp_path, folder, file, monkeypatch):
     """Exchanged between the check and the reading, another folder of this name does not count."""
     evil = tmp_path / "evil"
@@ -288,7 +285,7 @@ def test_the_folder_that_was_checked_is_the_one_that_is_read(tmp_path, folder, f
             folder.symlink_to(evil)
 
     monkeypatch.setattr(trusted_files, "_check", exchange)
-    assert read_trusted(str(file), max_bytes=7) == b"content"
+    assert read(str(file)) == b"content"
 
 
 def test_a_folder_that_becomes_a_link_before_it_is_opened_is_not_followed(
@@ -339,7 +336,7 @@ def test_a_new_file_is_for_us_alone_whatever_the_umask_and_what_was_there(folder
     finally:
         os.umask(umask_before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert read_trusted(str(path), max_bytes=3) == b"new"
+    assert read(str(path)) == b"new"
     assert names_in(folder) == ["keys"]
 
 
@@ -415,14 +412,14 @@ def test_a_reader_sees_the_old_content_or_the_new_and_never_a_part(file):
     replace_trusted(str(file), b"a" * 100_000)
     done = threading.Event()
 
-    def read():
+    def read_often():
         seen = set()
         while not done.is_set():
-            seen.add(read_trusted(str(file), max_bytes=200_000))
+            seen.add(read(str(file)))
         return seen
 
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read)
+        reading = pool.submit(read_often)
         for _ in range(50):
             for content in contents:
                 replace_trusted(str(file), content)
@@ -434,7 +431,7 @@ def test_a_relative_name_is_one_in_the_working_directory(folder, file, monkeypat
     monkeypatch.chdir(folder)
     assert problem_of_trusted_file("keys") is None
     replace_trusted("keys", b"new")
-    assert read_trusted("keys", max_bytes=3) == file.read_bytes() == b"new"
+    assert read("keys") == file.read_bytes() == b"new"
 
 
 def test_a_system_without_owners_and_modes_is_told_so(file, monkeypatch):

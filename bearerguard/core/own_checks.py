@@ -43,7 +43,7 @@ def check_plain(function: Any, shown: object) -> None:
     """Refuse an async function or a generator; ``shown`` is what the message names."""
     while isinstance(function, functools.partial):
         function = function.func
-    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004
+    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  its kind is asked for
         if any(is_other(candidate) for is_other in OTHER_THAN_PLAIN):
             problem = f"{shown!r} must be a plain function, not async, no generator"
             raise ConfigurationError(f"{problem}; {ON_A_VIEW}")

@@ -11,11 +11,11 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from bearerguard.core.encoding import EncodingError, read_json_object
 from bearerguard.core.jwk import KeySetError, parse_key_set
 from bearerguard.core.urls import problem_of_jwks_uri, same_origin, well_known_urls
+from bearerguard.files import read_regular
 from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError
 from bearerguard.jwks.states import LoadedKeys
 
@@ -29,6 +29,7 @@ NOT_MODIFIED = 304
 NOT_HERE = frozenset({400, 401, 403, 404, 405, 410})
 # "Not here any more": the metadata may name a new place for the keys.
 GONE = frozenset({404, 410})
+LARGEST_TOKEN_FILE = 64 * 1024
 METADATA_MAX_AGE_S = 24 * 3600.0
 # RFC 6750 section 2.1.
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -164,7 +165,7 @@ def _is_old(learnt: Learnt, now: float) -> bool:
 
 def _token(file: str) -> str:
     try:
-        token = Path(file).read_text("utf-8").strip()
+        token = read_regular(file, LARGEST_TOKEN_FILE).decode().strip()
     except (OSError, ValueError) as error:
         raise FetchError(f"jwks_token_file cannot be read: {type(error).__name__}") from None
     # Checked here, because the client's own complaint about a bad header would quote it.

@@ -139,7 +139,7 @@ class HttpFetcher:
         return answer
 
     def _client(self, url: str, timeout_s: float) -> "httpx.Client":
-        import httpx  # noqa: PLC0415
+        import httpx  # noqa: PLC0415  loaded at the first fetch
 
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         # Without TLS the store of certificates, which takes long to load, is not needed; what is

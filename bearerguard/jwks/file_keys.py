@@ -12,8 +12,6 @@ within one tick of the file system's clock, and the status would be the same bef
 
 import logging
 import math
-import os
-import stat
 import threading
 import time
 from collections.abc import Callable
@@ -25,16 +23,15 @@ from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.events import KeyRefused, OnEvent
-from bearerguard.file_parsers import READ_FLAGS
+from bearerguard.file_parsers import LARGEST_KEY_FILE
+from bearerguard.files import OddFileError, read_regular
 from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
 from bearerguard.sources import shown_file
 
-# As much as a fetch may bring, for the same reason.
-MAX_BYTES = 512 * 1024
 LOOK_EVERY_S = 1.0
 
-logger = logging.getLogger("bearerguard")
+logger = logging.getLogger("bearerguard.keys")
 
 # What changes with a file's content: its times of change, size, inode and device. The second time
 # is there because rsync and tar set the first one back.
@@ -207,14 +204,10 @@ class FileKeys:
 
 def _read(file: Path) -> KeySet:
     """Read the keys in a file; raises OSError where it cannot be read, else KeySetError."""
-    # Not Path.open, which would wait for whoever writes to a FIFO.
-    with open(os.open(file, READ_FLAGS), "rb") as opened:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise KeySetError("not a regular file")
-        content = opened.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise KeySetError(f"larger than {MAX_BYTES} bytes; is it this file?")
-    return parse_key_file(content)
+    try:
+        return parse_key_file(read_regular(file, LARGEST_KEY_FILE))
+    except OddFileError as error:
+        raise KeySetError(str(error)) from None
 
 
 def _mark_of(file: Path) -> Mark | None:

@@ -109,7 +109,7 @@ class HostLock:
     def _give_back(self) -> None:
         # Closing would not do: a process that was forked meanwhile has the same open file.
         with LOADING:
-            import fcntl  # noqa: PLC0415
+            import fcntl  # noqa: PLC0415  Windows has none
         with contextlib.suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 

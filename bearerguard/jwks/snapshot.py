@@ -37,7 +37,7 @@ IGNORED = "the key snapshot %s is ignored: %s"
 NOT_WRITTEN = "the key snapshot %s cannot be written, the keys are used nevertheless: %s"
 NOT_LOCKED = "fetching without the lock %s: %s"
 
-logger = logging.getLogger("bearerguard")
+logger = logging.getLogger("bearerguard.keys")
 
 
 class Look(NamedTuple):
@@ -111,7 +111,7 @@ class SharedKeys:
             if self.clock() + POLL_S >= ends_at:  # in time for the caller to hear of it
                 problem = f"another process of this host was to fetch the keys into {self.file}"
                 raise LoadError(f"{problem}, and did not within {self.timeout_s:g} s")
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # flock cannot wait for a bounded time
 
     def _newer(self) -> LoadedKeys | None:
         stored = self._stored()

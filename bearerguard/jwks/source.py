@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bearerguard.core.jwk import Key, KeySet
@@ -164,7 +165,7 @@ class KeySource:
         landed.set_running_or_notify_cancel()  # from here on no waiter can cancel it
         name = f"bearerguard-fetch-{sequence}"
         thread = threading.Thread(
-            target=self._fetch, args=(sequence, landed, anew), name=name, daemon=True
+            target=partial(self._fetch, sequence, landed, anew=anew), name=name, daemon=True
         )
         try:
             thread.start()
@@ -175,7 +176,7 @@ class KeySource:
             if not isinstance(error, Exception):
                 raise
 
-    def _fetch(self, sequence: int, landed: Future[None], anew: bool) -> None:  # noqa: FBT001
+    def _fetch(self, sequence: int, landed: Future[None], *, anew: bool) -> None:
         try:
             loaded = self._load(anew=anew)
         except LoadError as error:

@@ -21,8 +21,8 @@ def wait_in_thread(landed: Future[Any], timeout_s: float) -> None:
     """
     if _in_trio() or _in_asyncio():
         raise RuntimeError(
-            "the issuer's keys must be fetched first, and waiting here would stop the event loop: "
-            "use 'await guard.averify(token)' instead of 'guard.verify(token)'"
+            "the issuer must be asked first, and waiting here would stop the event loop: use "
+            "'await guard.averify(token)' for 'guard.verify(token)', and 'aready()' for 'ready()'"
         )
     concurrent.futures.wait([landed], timeout_s)
 

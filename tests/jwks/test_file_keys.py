@@ -16,8 +16,9 @@ from bearerguard import ConfigurationError, RejectedError
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.jwk import thumbprint
 from bearerguard.events import KeyRefused
+from bearerguard.file_parsers import LARGEST_KEY_FILE
 from bearerguard.jwks import file_keys
-from bearerguard.jwks.file_keys import MAX_BYTES, FileKeys
+from bearerguard.jwks.file_keys import FileKeys
 from bearerguard.jwks.keys import StaticKeys
 
 PATIENCE_S = 20.0
@@ -202,11 +203,11 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
 def test_a_file_of_512_kib_is_read_and_a_larger_one_is_not(file, source, clock):
     """As much as a fetch may bring: a log or a disk image named by mistake must not fill memory."""
     content = document("b")
-    file.write(content.ljust(MAX_BYTES))
+    file.write(content.ljust(LARGEST_KEY_FILE))
     assert kids(source, "b") == ["b"]
-    file.write(document("c").ljust(MAX_BYTES + 1))
+    file.write(document("c").ljust(LARGEST_KEY_FILE + 1))
     refused(source, "c")
-    assert "larger than 524288 bytes" in source.status()["last_error"]
+    assert "longer than 512 KiB" in source.status()["last_error"]
 
 
 @pytest.mark.parametrize("change", ["write", "exchange"])
@@ -308,7 +309,7 @@ UNUSABLE = {
     "empty": b"",
     "half written": document("a", "b")[:-20],
     "no usable key": document(),
-    "too large": b" " * (MAX_BYTES + 1),
+    "too large": b" " * (LARGEST_KEY_FILE + 1),
     "HTML": b"<html>502 Bad Gateway</html>",
     "private key": b"-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----",
 }
