@@ -1,0 +1,206 @@
+"""Over HTTP: what of an application's throughput is left behind a guard.
+
+All servers of a framework are up at the same time and one is loaded at a time, so that nothing is
+started between two turns that are compared.
+"""
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from statistics import median
+
+from .bearers import SUBJECT, Bearers, bearers
+from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
+from .rounds import ROUNDS, Goal, Spread, interleave
+from .section import Bar, Section
+from .serving import THREADS, Server, gunicorn, uvicorn
+
+# Whole seconds: wrk takes no others.
+TURN_S, TURN_QUICK_S = 3, 1
+ROUNDS_QUICK = 2
+# Beyond this the unguarded runs say that the machine was busy with something else.
+NOISY = 0.15
+EXPECTED = {"for": SUBJECT}
+UNGUARDED, KNOWN, COLD = "unguarded", "bearerguard, known token", "bearerguard, distinct tokens"
+
+
+class UnfitError(Exception):
+    """An application that does not do its job is not measured; the message says what it did."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One row: an application, whether its tokens are distinct, and the packages it needs."""
+
+    name: str
+    app: str
+    is_distinct: bool = True
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arena:
+    """One server and everybody on it; ``limits`` are the shares that were promised."""
+
+    title: str
+    kind: str
+    contestants: tuple[Contestant, ...]
+    limits: dict[str, float]
+    packages: tuple[str, ...]
+
+
+OURS = (
+    Contestant(UNGUARDED, "unguarded"),
+    Contestant(KNOWN, "bearerguard", is_distinct=False),
+    Contestant(COLD, "bearerguard"),
+    Contestant("PyJWT, distinct tokens", "pyjwt"),
+)
+ARENAS = (
+    Arena(
+        title="Starlette + uvicorn",
+        kind="starlette",
+        contestants=(
+            *OURS,
+            Contestant("fastmcp, distinct tokens", "fastmcp", needs=("fastmcp",)),
+        ),
+        limits={KNOWN: 0.85, COLD: 0.50},
+        packages=("starlette", "uvicorn", "uvloop", "httptools"),
+    ),
+    Arena(
+        title="Flask + gunicorn",
+        kind="flask",
+        contestants=(
+            *OURS,
+            Contestant("Authlib, distinct tokens", "authlib", needs=("authlib", "joserfc")),
+        ),
+        limits={KNOWN: 0.90, COLD: 0.60},
+        packages=("flask", "gunicorn"),
+    ),
+)
+
+
+@dataclass
+class Lane:
+    """One contestant with its server; it keeps what a turn found beside the throughput."""
+
+    contestant: Contestant
+    server: Server
+    tokens: Bearers
+    walk: Walk
+    seconds: int
+    measured: list[Measured] = field(default_factory=list)
+
+    def turn(self) -> float:
+        """See to it that the application does its job, and load it; give requests in a second."""
+        examine(self.server, self.tokens, is_guarded=self.contestant.app != "unguarded")
+        found = load(self.server.url, self.walk, self.seconds, with_wrk=has_wrk())
+        self.measured.append(found)
+        return found.throughput
+
+
+def measure(quick: bool) -> list[Section]:  # noqa: FBT001  every part is called so
+    """Measure both servers, one after the other."""
+    with bearers(quick=quick) as tokens:
+        return [_measure(arena, tokens, quick=quick) for arena in ARENAS]
+
+
+def examine(server: Server, tokens: Bearers, *, is_guarded: bool) -> None:
+    """Ask an application for the resource with a good token, with bad ones, and with none.
+
+    Raises:
+        UnfitError: it answers otherwise than it should.
+    """
+    status, body = server.ask(tokens.good)
+    if status != 200 or json.loads(body) != EXPECTED:
+        raise UnfitError(f"{server.url}: a good token got {status} {body!r}\n{server.words()}")
+    for what, token in [*tokens.bad.items(), ("missing", None)] if is_guarded else []:
+        status, _ = server.ask(token)
+        if status not in (401, 403):
+            raise UnfitError(f"{server.url}: a token that is {what} got {status}")
+
+
+def _measure(arena: Arena, tokens: Bearers, *, quick: bool) -> Section:
+    present = [one for one in arena.contestants if all(map(find_spec, one.needs))]
+    seconds = TURN_QUICK_S if quick else TURN_S
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        lanes: dict[str, Lane] = {}
+        for one in present:
+            if one.app not in servers:
+                serve = uvicorn if arena.kind == "starlette" else gunicorn
+                command = serve(f"{arena.kind}_{one.app}")
+                servers[one.app] = stack.enter_context(Server(command, tokens.environment))
+            source = tokens.distinct if one.is_distinct else tokens.known
+            walk = Walk(source.path, source.length)
+            lanes[one.name] = Lane(one, servers[one.app], tokens, walk, seconds)
+        turns = {name: lane.turn for name, lane in lanes.items()}
+        found = interleave(turns, ROUNDS_QUICK if quick else ROUNDS)
+    return _section(arena, lanes, found)
+
+
+def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> Section:
+    base = found[UNGUARDED]
+    shares = {name: spread.over(base) for name, spread in found.items()}
+    section = Section(
+        title=f"Over HTTP: {arena.title}",
+        about=_about(arena, lanes, len(base.values)),
+        header=("", "requests/s", "share of unguarded", "quartiles", "p50 ms", "p99 ms"),
+        unit="share of the unguarded throughput",
+        rows=[_row(name, found[name], shares[name], lanes[name]) for name in found],
+        bars=[Bar(arena.title, name, shares[name]) for name in found if name != UNGUARDED],
+    )
+    section.rows += [
+        (one.name, "not installed", "", "", "", "")
+        for one in arena.contestants
+        if one.name not in found
+    ]
+    section.goals = [
+        Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=_remark(base))
+        for name, limit in arena.limits.items()
+    ]
+    return section
+
+
+def _row(
+    name: str, throughput: Spread, share: Spread, lane: Lane
+) -> tuple[str, str, str, str, str, str]:
+    low, high = share.quartiles
+    return (
+        name,
+        f"{throughput.median:,.0f}",
+        f"{share.median:.0%}",
+        "" if name == UNGUARDED else f"{low:.0%} - {high:.0%}",
+        f"{median(one.p50_ms for one in lane.measured):.2f}",
+        f"{median(one.p99_ms for one in lane.measured):.2f}",
+    )
+
+
+def _remark(base: Spread) -> str:
+    if base.width <= NOISY:
+        return ""
+    return f"noisy: the unguarded runs spread over {base.width:.0%}"
+
+
+def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
+    lane = lanes[COLD]
+    fast = ", ".join(f"{name} {found}" for name in arena.packages if (found := _version(name)))
+    threads = "" if arena.kind == "starlette" else f" with {THREADS} threads (gthread)"
+    return (
+        f"{fast}; one worker{threads}, no access log, at 127.0.0.1. Load: {described()}, "
+        f"{CONNECTIONS} connections, {lane.seconds} s for each turn, {rounds} rounds in both "
+        f"orders. Shares are of the unguarded turn of the same round; all figures are medians. "
+        f"Everyone gets the same requests, the unguarded application too. Distinct tokens: "
+        f"{lane.walk.length:,} of RS256, 1.1 kB each, walked round and round; when a token comes "
+        f"again, a guard that remembers 4,096 has forgotten it. Before each turn the application "
+        f"must refuse a forged token, an expired one, one for another API, one of another issuer, "
+        f"one without the scope, and a request without any."
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
