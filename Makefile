@@ -1,6 +1,7 @@
 # make demo   a guarded API and a local issuer, with a tour of real requests (ONCE=1: tour, then end)
 # make test   the whole test suite
-# The rest is for contributors: make check, make versions, make requirements, make drills, make clean.
+# The rest is for contributors: make check, make versions, make requirements, make drills, make bench,
+# make clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check lint coverage format versions requirements drills clean
+.PHONY: demo test check lint coverage format versions requirements drills bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
@@ -46,6 +47,11 @@ requirements: $(VENV)/dev-installed
 drills: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.drills --environments $(VENV)-drills $(if $(ONLY),--only $(ONLY))
 
+# What guarding costs beside the bare signature and other libraries; writes docs/speed.md and its chart
+# (ONLY="verification refusal" for some parts, to the terminal only; QUICK=1 for a smoke run).
+bench: $(VENV)-bench/installed
+	$(VENV)-bench/bin/python -m benchmarks.speed $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
 clean:
 	rm -rf $(VENV) $(VENV)-* .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
 
@@ -60,4 +66,10 @@ $(VENV)/demo-installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/dev-installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	@touch $@
+
+$(VENV)-bench/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-bench/bin/python -m pip install --quiet --editable ".[all]" --group bench
 	@touch $@

@@ -1,9 +1,10 @@
 # ruff: noqa: PLC0415  a library that is not installed takes no part, and stops nobody
 """Other libraries, each in the fast way that its documentation shows, doing the same job.
 
-The job: verify the signature with a key that was read once, and take nothing but a token of this
-issuer for this audience that has not expired and has the claims that RFC 9068 requires, as far as
-the library has rules for them. Before anybody is measured, it has to do the job once.
+The job: verify the signature with a key that was read once (except for "PEM"), and take nothing but
+a token of this issuer for this audience that has not expired and has the claims that RFC 9068
+requires, as far as the library has rules for them. Before anybody is measured, it has to do the job
+once.
 """
 
 import warnings
@@ -28,8 +29,8 @@ def _pyjwt(issuer: Issuer) -> Verify:
     return _pyjwt_with(issuer, PyJWK(dict(issuer.key.jwk)))
 
 
-def _pyjwt_object(issuer: Issuer) -> Verify:
-    return _pyjwt_with(issuer, issuer.key.private_key.public_key())
+def _pyjwt_pem(issuer: Issuer) -> Verify:
+    return _pyjwt_with(issuer, issuer.key.public_pem())
 
 
 def _pyjwt_with(issuer: Issuer, key: Any) -> Verify:
@@ -121,7 +122,7 @@ def _python_jose(issuer: Issuer) -> Verify:
 
 LIBRARIES: dict[str, Callable[[Issuer], Verify]] = {
     "PyJWT, PyJWK": _pyjwt,
-    "PyJWT, key object": _pyjwt_object,
+    "PyJWT, PEM": _pyjwt_pem,
     "joserfc": _joserfc,
     "Authlib": _authlib,
     "authlib.jose": _authlib_jose,

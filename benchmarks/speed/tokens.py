@@ -13,6 +13,8 @@ CLAIMS: dict[str, Any] = {
     "sub": "5f2b8f0e-9d43-4c1b-8f57-2f6f0f7f1c11",
     "client_id": "0b9b3a7e-2c5f-4c8e-9f0a-6a1d0f6f3c22",
     "name": "Augusta Ada King",
+    "email": "ada.king@customer.example",
+    "tid": "7d1f0c52-2c5f-4c8e-9f0a-6a1d0f6f3c33",
     "roles": ["buyer", "approver", "auditor"],
 }
 # A run that pauses must not end in expired tokens.
