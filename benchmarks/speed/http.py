@@ -13,6 +13,7 @@ from statistics import median
 
 from .bearers import SUBJECT, Bearers, bearers
 from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
+from .processors import can_pin
 from .rounds import ROUNDS, Goal, Spread, interleave
 from .section import Bar, Section
 from .serving import THREADS, Server, gunicorn, uvicorn
@@ -22,6 +23,15 @@ TURN_S, TURN_QUICK_S = 3, 1
 ROUNDS_QUICK = 2
 # Beyond this the unguarded runs say that the machine was busy with something else.
 NOISY = 0.15
+HEADER = (
+    "",
+    "requests/s",
+    "share of unguarded",
+    "quartiles",
+    "adds us",
+    "p50 ms",
+    "p99 ms",
+)
 EXPECTED = {"for": SUBJECT}
 UNGUARDED, KNOWN, COLD = "unguarded", "bearerguard, known token", "bearerguard, distinct tokens"
 
@@ -146,13 +156,13 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
     section = Section(
         title=f"Over HTTP: {arena.title}",
         about=_about(arena, lanes, len(base.values)),
-        header=("", "requests/s", "share of unguarded", "quartiles", "p50 ms", "p99 ms"),
+        header=HEADER,
         unit="share of the unguarded throughput",
-        rows=[_row(name, found[name], shares[name], lanes[name]) for name in found],
+        rows=[_row(name, found[name], base, lanes[name]) for name in found],
         bars=[Bar(arena.title, name, shares[name]) for name in found if name != UNGUARDED],
     )
     section.rows += [
-        (one.name, "not installed", "", "", "", "")
+        (one.name, "not installed", *[""] * (len(HEADER) - 2))
         for one in arena.contestants
         if one.name not in found
     ]
@@ -163,15 +173,17 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
     return section
 
 
-def _row(
-    name: str, throughput: Spread, share: Spread, lane: Lane
-) -> tuple[str, str, str, str, str, str]:
+def _row(name: str, throughput: Spread, base: Spread, lane: Lane) -> tuple[str, ...]:
+    share = throughput.over(base)
     low, high = share.quartiles
+    pairs = zip(throughput.values, base.values, strict=True)
+    added_us = median(1e6 / guarded - 1e6 / unguarded for guarded, unguarded in pairs)
     return (
         name,
         f"{throughput.median:,.0f}",
         f"{share.median:.0%}",
         "" if name == UNGUARDED else f"{low:.0%} - {high:.0%}",
+        "" if name == UNGUARDED else f"{added_us:.0f}",
         f"{median(one.p50_ms for one in lane.measured):.2f}",
         f"{median(one.p99_ms for one in lane.measured):.2f}",
     )
@@ -187,8 +199,9 @@ def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
     lane = lanes[COLD]
     fast = ", ".join(f"{name} {found}" for name in arena.packages if (found := _version(name)))
     threads = "" if arena.kind == "starlette" else f" with {THREADS} threads (gthread)"
+    pinned = ", on a processor of its own" if can_pin() else ""
     return (
-        f"{fast}; one worker{threads}, no access log, at 127.0.0.1. Load: {described()}, "
+        f"{fast}; one worker{threads}, no access log, at 127.0.0.1{pinned}. Load: {described()}, "
         f"{CONNECTIONS} connections, {lane.seconds} s for each turn, {rounds} rounds in both "
         f"orders. Shares are of the unguarded turn of the same round; all figures are medians. "
         f"Everyone gets the same requests, the unguarded application too. Distinct tokens: "

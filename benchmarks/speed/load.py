@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import processors
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CONNECTIONS = 16
@@ -100,9 +102,10 @@ def _python(url: str, walk: Walk, seconds: int) -> list[str]:
 
 
 def _run(command: list[str], timeout_s: float) -> dict[str, Any]:
-    run = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, check=False
-    )
+    with processors.for_load():
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, check=False
+        )
     lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
     if run.returncode != 0 or not lines:
         raise LoadError(f"{command[0]} failed: {run.stderr.strip() or run.stdout.strip()}")

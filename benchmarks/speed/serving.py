@@ -11,6 +11,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO, Self
 
+from . import processors
+
 ROOT = Path(__file__).parents[2]
 START_S = 60.0
 STOP_S = 10.0
@@ -50,14 +52,15 @@ class Server:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         # gunicorn puts a control socket into the runtime folder: not into the user's own.
         self._folder = tempfile.TemporaryDirectory()
-        self.process = subprocess.Popen(
-            [sys.executable, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            cwd=ROOT,
-            env={**_clean_environment(), **environment, "XDG_RUNTIME_DIR": self._folder.name},
-        )
+        with processors.for_servers():
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                cwd=ROOT,
+                env={**_clean_environment(), **environment, "XDG_RUNTIME_DIR": self._folder.name},
+            )
         try:
             self.port = self._wait_for_port()
         except ServerError:
