@@ -18,8 +18,7 @@ from .rounds import ROUNDS, Goal, Spread, interleave
 from .section import Bar, Section
 from .serving import THREADS, Server, gunicorn, uvicorn
 
-# Whole seconds: wrk takes no others.
-TURN_S, TURN_QUICK_S = 3, 1
+TURN_S, TURN_QUICK_S = 3, 0.3
 ROUNDS_QUICK = 2
 # Beyond this the unguarded runs say that the machine was busy with something else.
 NOISY = 0.15
@@ -99,7 +98,7 @@ class Lane:
     server: Server
     tokens: Bearers
     walk: Walk
-    seconds: int
+    seconds: float
     measured: list[Measured] = field(default_factory=list)
 
     def turn(self) -> float:
@@ -113,7 +112,7 @@ class Lane:
 def measure(quick: bool) -> list[Section]:  # noqa: FBT001  every part is called so
     """Measure both servers, one after the other."""
     with bearers(quick=quick) as tokens:
-        return [_measure(arena, tokens, quick=quick) for arena in ARENAS]
+        return [measure_arena(arena, tokens, quick=quick) for arena in ARENAS]
 
 
 def examine(server: Server, tokens: Bearers, *, is_guarded: bool) -> None:
@@ -131,7 +130,8 @@ def examine(server: Server, tokens: Bearers, *, is_guarded: bool) -> None:
             raise UnfitError(f"{server.url}: a token that is {what} got {status}")
 
 
-def _measure(arena: Arena, tokens: Bearers, *, quick: bool) -> Section:
+def measure_arena(arena: Arena, tokens: Bearers, *, quick: bool) -> Section:
+    """Start everybody, give everyone a turn in each round, and end everybody."""
     present = [one for one in arena.contestants if all(map(find_spec, one.needs))]
     seconds = TURN_QUICK_S if quick else TURN_S
     with ExitStack() as stack:
@@ -167,7 +167,7 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
         if one.name not in found
     ]
     section.goals = [
-        Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=_remark(base))
+        Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=remark_on(base))
         for name, limit in arena.limits.items()
     ]
     return section
@@ -189,14 +189,15 @@ def _row(name: str, throughput: Spread, base: Spread, lane: Lane) -> tuple[str, 
     )
 
 
-def _remark(base: Spread) -> str:
+def remark_on(base: Spread) -> str:
+    """Say how far the unguarded runs lie apart, where that is too far."""
     if base.width <= NOISY:
         return ""
     return f"noisy: the unguarded runs spread over {base.width:.0%}"
 
 
 def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
-    lane = lanes[COLD]
+    lane = lanes[UNGUARDED]
     fast = ", ".join(f"{name} {found}" for name in arena.packages if (found := _version(name)))
     threads = "" if arena.kind == "starlette" else f" with {THREADS} threads (gthread)"
     pinned = ", on a processor of its own" if can_pin() else ""

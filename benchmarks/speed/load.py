@@ -5,6 +5,7 @@ values, and end with a line of JSON.
 """
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def described() -> str:
     return " ".join(words[:2])
 
 
-def load(url: str, walk: Walk, seconds: int, *, with_wrk: bool) -> Measured:
+def load(url: str, walk: Walk, seconds: float, *, with_wrk: bool) -> Measured:
     """Load a server and advance the walk.
 
     Raises:
@@ -90,13 +91,14 @@ def load(url: str, walk: Walk, seconds: int, *, with_wrk: bool) -> Measured:
     )
 
 
-def _wrk(url: str, walk: Walk, seconds: int) -> list[str]:
-    options = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s"]
+def _wrk(url: str, walk: Walk, seconds: float) -> list[str]:
+    # It takes whole seconds only.
+    options = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{math.ceil(seconds)}s"]
     script = ["-s", str(HERE / "walk.lua")]
     return ["wrk", *options, *script, url, "--", str(walk.path), str(walk.position)]
 
 
-def _python(url: str, walk: Walk, seconds: int) -> list[str]:
+def _python(url: str, walk: Walk, seconds: float) -> list[str]:
     module = [sys.executable, "-m", f"{__package__}.python_load"]
     return [*module, url, str(walk.path), str(walk.position), str(CONNECTIONS), str(seconds)]
 
