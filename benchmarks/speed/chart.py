@@ -59,6 +59,7 @@ def _panel(axis: Any, unit: str, bars: Sequence[Bar]) -> None:
             place += 1
         place += GAP
     axis.set_yticks(ticks, groups)
+    axis.margins(y=0.01)
     axis.invert_yaxis()
     axis.axvline(1.0, color="#444444", linewidth=0.8, linestyle="--")
     axis.set_xlim(0, 1.12 * max(1.0, *(bar.measured.quartiles[1] for bar in bars)))
