@@ -13,7 +13,7 @@ from statistics import median
 
 from .bearers import SUBJECT, Bearers, bearers
 from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
-from .processors import can_pin
+from .processors import can_pin, used_s
 from .rounds import ROUNDS, Goal, Spread, interleave
 from .section import Bar, Section
 from .serving import THREADS, Server, gunicorn, uvicorn
@@ -27,7 +27,7 @@ HEADER = (
     "requests/s",
     "share of unguarded",
     "quartiles",
-    "adds us",
+    "CPU us",
     "p50 ms",
     "p99 ms",
 )
@@ -100,12 +100,17 @@ class Lane:
     walk: Walk
     seconds: float
     measured: list[Measured] = field(default_factory=list)
+    used_us: list[float] = field(default_factory=list)
 
     def turn(self) -> float:
         """See to it that the application does its job, and load it; give requests in a second."""
         examine(self.server, self.tokens, is_guarded=self.contestant.app != "unguarded")
+        before_s = used_s(self.server.process.pid)
         found = load(self.server.url, self.walk, self.seconds, with_wrk=has_wrk())
+        after_s = used_s(self.server.process.pid)
         self.measured.append(found)
+        if before_s is not None and after_s is not None:
+            self.used_us.append((after_s - before_s) / found.requests * 1e6)
         return found.throughput
 
 
@@ -176,14 +181,12 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
 def _row(name: str, throughput: Spread, base: Spread, lane: Lane) -> tuple[str, ...]:
     share = throughput.over(base)
     low, high = share.quartiles
-    pairs = zip(throughput.values, base.values, strict=True)
-    added_us = median(1e6 / guarded - 1e6 / unguarded for guarded, unguarded in pairs)
     return (
         name,
         f"{throughput.median:,.0f}",
         f"{share.median:.0%}",
         "" if name == UNGUARDED else f"{low:.0%} - {high:.0%}",
-        "" if name == UNGUARDED else f"{added_us:.0f}",
+        f"{median(lane.used_us):.0f}" if lane.used_us else "",
         f"{median(one.p50_ms for one in lane.measured):.2f}",
         f"{median(one.p99_ms for one in lane.measured):.2f}",
     )
@@ -205,6 +208,7 @@ def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
         f"{fast}; one worker{threads}, no access log, at 127.0.0.1{pinned}. Load: {described()}, "
         f"{CONNECTIONS} connections, {lane.seconds} s for each turn, {rounds} rounds in both "
         f"orders. Shares are of the unguarded turn of the same round; all figures are medians. "
+        f"CPU is what the server's processes used for one request, user and system. "
         f"Everyone gets the same requests, the unguarded application too. Distinct tokens: "
         f"{lane.walk.length:,} of RS256, 1.1 kB each, walked round and round; when a token comes "
         f"again, a guard that remembers 4,096 has forgotten it. Before each turn the application "

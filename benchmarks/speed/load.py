@@ -28,8 +28,9 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one turn found: requests in a second, and milliseconds for one."""
+    """What one turn found: requests, how many in a second, and milliseconds for one."""
 
+    requests: int
     throughput: float
     p50_ms: float
     p99_ms: float
@@ -85,6 +86,7 @@ def load(url: str, walk: Walk, seconds: float, *, with_wrk: bool) -> Measured:
             f"and {found['broken']} failed"
         )
     return Measured(
+        requests=found["requests"],
         throughput=found["requests"] / found["duration_us"] * 1e6,
         p50_ms=found["p50_us"] / 1000,
         p99_ms=found["p99_us"] / 1000,
