@@ -29,12 +29,13 @@ what the bare `verify` of `cryptography` takes for the same signature: the publi
 signing input at hand, an ES256 signature as DER already. No Python code that uses this package can
 be faster. A new token is one that this guard has never seen, while its cache is full ({CACHE:,}
 tokens), so that each one takes the place of another; a known token is one that it has verified
-before. The other libraries have no such cache. Each has its key read once and checks iss, aud and
-exp, and what of RFC 9068's required claims it has rules for: PyJWT `decode` with a `PyJWK` (the row
-"PEM" is `decode` with a key as text, as its first example shows, which it reads anew each time),
-joserfc with its `JWTClaimsRegistry`, Authlib's `JWTBearerTokenValidator`, the deprecated
-`authlib.jose`, and python-jose with a constructed key.
-"-" is an algorithm that a library does not do there.
+before; where the two take the same time, the tokens are too long to be remembered (those of
+ML-DSA-65 have 5 kB). The other libraries have no such cache. Each has its key read once and checks
+iss, aud and exp, and what of RFC 9068's required claims it has rules for: PyJWT `decode` with a
+`PyJWK` (the row "PEM" is `decode` with a key as text, as its first example shows, which it reads
+anew each time), joserfc with its `JWTClaimsRegistry`, Authlib's `JWTBearerTokenValidator`, the
+deprecated `authlib.jose`, and python-jose with a constructed key. "-" is an algorithm that a
+library does not do there.
 """
 
 
