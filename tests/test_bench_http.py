@@ -131,16 +131,18 @@ def test_noise_of_the_unguarded_runs_is_said(bench):
     assert "26%" in bench.http.remark_on(noisy)
 
 
-def test_what_is_not_installed_is_named_and_left_out(bench, tokens, servers, monkeypatch):
+def test_what_is_not_installed_or_does_not_start_is_named_and_left_out(bench, tokens):
     http = bench.http
     absent = http.Contestant("absent", "absent", needs=("no_such_package",))
-    contestants = (http.Contestant(http.UNGUARDED, "unguarded"), http.OURS[1], absent)
+    broken = http.Contestant("broken", "no_such_module")
+    contestants = (http.Contestant(http.UNGUARDED, "unguarded"), http.OURS[1], absent, broken)
     arena = http.Arena("Flask", "flask", contestants, {http.KNOWN: 0.0001}, ("flask",))
 
     section = http.measure_arena(arena, tokens, quick=True)
 
-    assert [len(row) for row in section.rows] == [len(section.header)] * 3
-    assert section.rows[-1][:2] == ("absent", "not installed")
+    assert [len(row) for row in section.rows] == [len(section.header)] * 4
+    assert section.rows[-2][:2] == ("absent", "not installed")
+    assert section.rows[-1][0] == "broken"
     assert all(not row[4] or float(row[4]) > 0 for row in section.rows)
     assert [goal.is_met for goal in section.goals] == [True]
     assert {bar.series for bar in section.bars} == {http.KNOWN}

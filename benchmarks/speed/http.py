@@ -16,7 +16,7 @@ from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
 from .processors import can_pin, used_s
 from .rounds import ROUNDS, Goal, Spread, interleave
 from .section import Bar, Section
-from .serving import THREADS, Server, gunicorn, uvicorn
+from .serving import THREADS, Server, ServerError, gunicorn, uvicorn
 
 TURN_S, TURN_QUICK_S = 3, 0.3
 ROUNDS_QUICK = 2
@@ -33,6 +33,10 @@ HEADER = (
 )
 EXPECTED = {"for": SUBJECT}
 UNGUARDED, KNOWN, COLD = "unguarded", "bearerguard, known token", "bearerguard, distinct tokens"
+
+
+class NotInstalledError(Exception):
+    """A contestant's package is not here."""
 
 
 class UnfitError(Exception):
@@ -137,22 +141,36 @@ def examine(server: Server, tokens: Bearers, *, is_guarded: bool) -> None:
 
 def measure_arena(arena: Arena, tokens: Bearers, *, quick: bool) -> Section:
     """Start everybody, give everyone a turn in each round, and end everybody."""
-    present = [one for one in arena.contestants if all(map(find_spec, one.needs))]
     seconds = TURN_QUICK_S if quick else TURN_S
     with ExitStack() as stack:
         servers: dict[str, Server] = {}
         lanes: dict[str, Lane] = {}
-        for one in present:
-            if one.app not in servers:
-                serve = uvicorn if arena.kind == "starlette" else gunicorn
-                command = serve(f"{arena.kind}_{one.app}")
-                servers[one.app] = stack.enter_context(Server(command, tokens.environment))
+        absent: dict[str, str] = {}
+        for one in arena.contestants:
+            try:
+                if one.app not in servers:
+                    servers[one.app] = stack.enter_context(_started(arena, one, tokens))
+            except (NotInstalledError, ServerError) as error:
+                if one.name in (UNGUARDED, *arena.limits):
+                    raise
+                absent[one.name] = str(error).strip().splitlines()[-1]
+                continue
             source = tokens.distinct if one.is_distinct else tokens.known
             walk = Walk(source.path, source.length)
             lanes[one.name] = Lane(one, servers[one.app], tokens, walk, seconds)
         turns = {name: lane.turn for name, lane in lanes.items()}
         found = interleave(turns, ROUNDS_QUICK if quick else ROUNDS)
-    return _section(arena, lanes, found)
+    section = _section(arena, lanes, found)
+    blank = [""] * (len(HEADER) - 2)
+    section.rows += [(name, reason, *blank) for name, reason in absent.items()]
+    return section
+
+
+def _started(arena: Arena, one: Contestant, tokens: Bearers) -> Server:
+    if not all(map(find_spec, one.needs)):
+        raise NotInstalledError("not installed")
+    serve = uvicorn if arena.kind == "starlette" else gunicorn
+    return Server(serve(f"{arena.kind}_{one.app}"), tokens.environment)
 
 
 def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> Section:
@@ -166,11 +184,6 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
         rows=[_row(name, found[name], base, lanes[name]) for name in found],
         bars=[Bar(arena.title, name, shares[name]) for name in found if name != UNGUARDED],
     )
-    section.rows += [
-        (one.name, "not installed", *[""] * (len(HEADER) - 2))
-        for one in arena.contestants
-        if one.name not in found
-    ]
     section.goals = [
         Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=remark_on(base))
         for name, limit in arena.limits.items()
@@ -204,6 +217,11 @@ def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
     fast = ", ".join(f"{name} {found}" for name in arena.packages if (found := _version(name)))
     threads = "" if arena.kind == "starlette" else f" with {THREADS} threads (gthread)"
     pinned = ", on a processor of its own" if can_pin() else ""
+    if pinned and arena.kind == "flask":
+        pinned += (
+            " (on two, gunicorn's threads pass the interpreter's lock from one to the other, "
+            "20 times a request, and are slower and less steady)"
+        )
     return (
         f"{fast}; one worker{threads}, no access log, at 127.0.0.1{pinned}. Load: {described()}, "
         f"{CONNECTIONS} connections, {lane.seconds} s for each turn, {rounds} rounds in both "
