@@ -124,11 +124,14 @@ def test_a_server_that_does_not_start_says_why(bench, tokens):
         bench.serving.Server(command, {"BEARERGUARD_AUDIENCE": "a"})
 
 
-def test_noise_of_the_unguarded_runs_is_said(bench):
+def test_what_speaks_against_a_figure_is_said(bench):
     calm, noisy = (bench.rounds.Spread(values) for values in [(100.0, 110.0), (100.0, 130.0)])
 
-    assert bench.http.remark_on(calm) == ""
-    assert "26%" in bench.http.remark_on(noisy)
+    enough = bench.bearers.DISTINCT
+
+    assert bench.http.remark_on(calm, enough) == ""
+    assert "26%" in bench.http.remark_on(noisy, enough)
+    assert "remembered" in bench.http.remark_on(calm, 200)
 
 
 def test_what_is_not_installed_or_does_not_start_is_named_and_left_out(bench, tokens):

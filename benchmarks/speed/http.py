@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from statistics import median
 
-from .bearers import SUBJECT, Bearers, bearers
+from .bearers import DISTINCT, SUBJECT, Bearers, bearers
 from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
 from .processors import can_pin, used_s
 from .rounds import ROUNDS, Goal, Spread, interleave
@@ -184,8 +184,9 @@ def _section(arena: Arena, lanes: dict[str, Lane], found: dict[str, Spread]) -> 
         rows=[_row(name, found[name], base, lanes[name]) for name in found],
         bars=[Bar(arena.title, name, shares[name]) for name in found if name != UNGUARDED],
     )
+    remark = remark_on(base, lanes[UNGUARDED].walk.length)
     section.goals = [
-        Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=remark_on(base))
+        Goal(f"{arena.title}: {name}", shares[name], limit, at_most=False, remark=remark)
         for name, limit in arena.limits.items()
     ]
     return section
@@ -205,11 +206,14 @@ def _row(name: str, throughput: Spread, base: Spread, lane: Lane) -> tuple[str, 
     )
 
 
-def remark_on(base: Spread) -> str:
-    """Say how far the unguarded runs lie apart, where that is too far."""
-    if base.width <= NOISY:
-        return ""
-    return f"noisy: the unguarded runs spread over {base.width:.0%}"
+def remark_on(base: Spread, distinct: int) -> str:
+    """Say what speaks against the figures: noise, or tokens that come again too soon."""
+    remarks = []
+    if base.width > NOISY:
+        remarks.append(f"noisy: the unguarded runs spread over {base.width:.0%}")
+    if distinct < DISTINCT:
+        remarks.append(f"a smoke run: {distinct} tokens are remembered, not distinct")
+    return "; ".join(remarks)
 
 
 def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
