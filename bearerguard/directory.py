@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from bearerguard.configuration import Configuration, configure
 from bearerguard.core import signature
-from bearerguard.core.flow import KeyQuery, Query
 from bearerguard.core.issuer_patterns import IssuerPatterns
-from bearerguard.core.jwk import Key
+from bearerguard.core.key_set import Key
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.queries import KeyQuery, Query
 from bearerguard.core.trust import Trust
 from bearerguard.errors import ConfigurationError, UnavailableError
 from bearerguard.issuer import Issuer

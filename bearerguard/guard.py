@@ -1,24 +1,23 @@
 """The guard: settings in, decisions out. The only door from the frameworks to the rest.
 
-Both drivers below run the one flow of :mod:`bearerguard.core.flow`; they differ only in how they
-wait for what it asks: a key, or who an issuer is.
+What is decided, and in which order, stands in :mod:`bearerguard.core.flow`.
 """
 
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
-from bearerguard.core.access_token import AccessToken
+from bearerguard.core.access_token import AccessToken, copy_of
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
-from bearerguard.core.flow import Flow, Query, admit, authenticate
-from bearerguard.core.jwk import Key
-from bearerguard.core.policy import Policy
+from bearerguard.core.flow import authenticate, credentials, enforce
+from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
 from bearerguard.directory import Directory, configured, supported_algorithms
+from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import Event, OnEvent
 from bearerguard.issuer import Issuer
@@ -28,11 +27,11 @@ from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 from bearerguard.log import log_event, log_refusal, log_start, logger
 from bearerguard.resolver import Resolve
 from bearerguard.settings import Source, from_arguments, from_environment
+from bearerguard.stores.verified import VerifiedTokens
 
 # Probes are given up soon, and the next one comes; most fetches are faster.
 PROBE_PATIENCE_S = 0.5
 
-Result = TypeVar("Result")
 Clock = Callable[[], float]
 
 
@@ -80,6 +79,7 @@ class Guard:
         means = Means(fetcher, clock, self._notify, supported_algorithms(configuration))
         self.issuers = Directory(configuration, means, resolve_issuer, issuers_allowed)
         self.trust = self.issuers.trust
+        self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
 
@@ -117,7 +117,7 @@ class Guard:
     @property
     def has_one_issuer(self) -> bool:
         """Whether every token comes from the same issuer, so that its subject alone is a name."""
-        return not self.issuers.may_grow and len(self.issuers.all()) == 1
+        return self.trust.only is not None
 
     def verify(self, raw: str) -> AccessToken:
         """Verify one access token.
@@ -127,11 +127,17 @@ class Guard:
             UnavailableError: the issuer's keys cannot be had.
             RuntimeError: the keys must be fetched first, and this thread runs an event loop.
         """
-        return self._drive(authenticate(raw, self.trust, self.clock()))
+        digest = self._verified.digest_of(raw)
+        known = self._verified.find(digest)
+        flow = authenticate(raw, self.trust, self.clock(), known)
+        return self._accepted(drive(flow, self.issuers.answer), known, digest)
 
     async def averify(self, raw: str) -> AccessToken:
         """Verify one access token without blocking the event loop; otherwise as :meth:`verify`."""
-        return await self._adrive(authenticate(raw, self.trust, self.clock()))
+        digest = self._verified.digest_of(raw)
+        known = self._verified.find(digest)
+        flow = authenticate(raw, self.trust, self.clock(), known)
+        return self._accepted(await adrive(flow, self.issuers.aanswer), known, digest)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
         """Decide about a request: its token, or None for an anonymous caller who may pass.
@@ -139,18 +145,28 @@ class Guard:
         Raises what :meth:`verify` raises; each refusal is logged here, and only here.
         """
         try:
-            return self._drive(admit(request, access, self.trust, self.clock()))
+            raw = credentials(request, access)
+            if raw is None:
+                return None
+            token = self.verify(raw)
+            enforce(access, token)
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
+        return token
 
     async def aadmit(self, request: RequestView, access: Access) -> AccessToken | None:
         """Decide about a request without blocking the event loop; otherwise as :meth:`admit`."""
         try:
-            return await self._adrive(admit(request, access, self.trust, self.clock()))
+            raw = credentials(request, access)
+            if raw is None:
+                return None
+            token = await self.averify(raw)
+            enforce(access, token)
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
+        return token
 
     def answer(self, refusal: RejectedError | UnavailableError, access: Access) -> Answer:
         """Write the answer to a refused request (RFC 6750 section 3)."""
@@ -160,11 +176,11 @@ class Guard:
 
     def explain(self, raw: str) -> Explanation:
         """Run every check on a token, with the keys that are there; never raises."""
-        return _drive(explain(raw, self.trust, self.clock()), self.issuers.present)
+        return drive(explain(raw, self.trust, self.clock()), self.issuers.present)
 
     async def aexplain(self, raw: str) -> Explanation:
         """Run every check on a token, fetching the keys where needed; never raises."""
-        return await self._adrive(explain(raw, self.trust, self.clock()))
+        return await adrive(explain(raw, self.trust, self.clock()), self.issuers.aanswer)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
@@ -197,27 +213,13 @@ class Guard:
     def _has_keys(self) -> bool:
         return self.issuers.may_grow or any(_are_there(known) for known in self.issuers.all())
 
-    def _drive(self, flow: Flow[Result]) -> Result:
-        return self._noted(_drive(flow, self.issuers.answer))
-
-    async def _adrive(self, flow: Flow[Result]) -> Result:
-        try:
-            query = next(flow)
-            while True:
-                try:
-                    answer = await self.issuers.aanswer(query)
-                except (RejectedError, UnavailableError) as error:
-                    query = flow.throw(error)
-                else:
-                    query = flow.send(answer)
-        except StopIteration as done:
-            result: Result = done.value
-            return self._noted(result)
-
-    def _noted(self, result: Result) -> Result:
-        if isinstance(result, AccessToken):
-            self.issuers.note_good_token(result.issuer)
-        return result
+    def _accepted(
+        self, found: KnownToken, known: KnownToken | None, digest: bytes | None
+    ) -> AccessToken:
+        if found is not known:
+            self._verified.keep(digest, found)
+        self.issuers.note_good_token(found.query.issuer)
+        return copy_of(found.token)
 
     def _notify(self, event: Event) -> None:
         log_event(event)
@@ -226,21 +228,6 @@ class Guard:
                 self._on_event(event)
             except Exception:  # noqa: BLE001  whoever watches must not change what happens
                 logger.exception("on_event failed")
-
-
-def _drive(flow: Flow[Result], answer: Callable[[Query], Sequence[Key] | Policy | None]) -> Result:
-    try:
-        query = next(flow)
-        while True:
-            try:
-                found = answer(query)
-            except (RejectedError, UnavailableError) as error:
-                query = flow.throw(error)
-            else:
-                query = flow.send(found)
-    except StopIteration as done:
-        result: Result = done.value
-        return result
 
 
 def _are_there(known: KnownIssuer) -> bool:

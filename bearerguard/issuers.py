@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
 
-from bearerguard.core.jwk import KeySet, secret_key
+from bearerguard.core.jwk import secret_key
+from bearerguard.core.key_set import KeySet
 from bearerguard.core.policy import Policy
 from bearerguard.events import OnEvent
 from bearerguard.jwks.cache import KeyCache

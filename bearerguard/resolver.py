@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bearerguard.errors import UnavailableError
+from bearerguard.forks import start_over_after_fork
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import Clock, KnownIssuer
-from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.waiting import await_within, wait_in_task, wait_in_thread
 from bearerguard.log import logger
 from bearerguard.questions import HungUpError, Question, Step

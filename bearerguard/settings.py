@@ -124,7 +124,9 @@ class Settings:
         None, p.seconds(1, 366 * 86400), "the greatest age of a token, by `iat`", ALL
     )
     max_token_bytes: int = setting(16384, p.number(512, 1 << 20), "the longest token looked at")
-    token_cache: int = later(4096, "how many verified tokens are kept")
+    token_cache: int = setting(
+        4096, p.number(0, 1_000_000), "how many verified tokens are kept; `0`: none"
+    )
     introspection_uri: str | None = later(None, "the endpoint for opaque tokens (RFC 7662)", ONE)
     introspection_client_id: str | None = later(None, "this API's name at that endpoint", ONE)
     introspection_client_secret: str | None = later(None, "its secret there", ONE)

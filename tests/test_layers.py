@@ -19,7 +19,7 @@ MODULES = {
 
 # From the bottom up. A module may import its own layer and those before it, and no later one.
 LAYERS = (
-    ("errors", "events", "files", "core/*"),
+    ("errors", "events", "files", "forks", "core/*"),
     (
         "sources",
         "trusted_files",
@@ -38,8 +38,8 @@ LAYERS = (
         "jwks/missing",
         "jwks/cache",
     ),
-    ("jwks/*",),
-    ("log", "issuers", "questions", "resolved", "resolver", "directory", "guard"),
+    ("jwks/*", "stores/*"),
+    ("log", "issuers", "questions", "resolved", "resolver", "directory", "drivers", "guard"),
     ("gate",),
     ("asgi", "wsgi"),
     ("starlette", "starlette_routing", "flask"),
@@ -56,7 +56,7 @@ PACKAGES = {
     "jwt": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
     "cryptography": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
     "httpx": ("jwks/fetch", "dev/*"),
-    "cachetools": ("resolved",),
+    "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "dev/*"),
     "flask": ("flask",),

@@ -5,19 +5,19 @@ Source: RFC 9068 sections 2.2 and 2.2.3.1, RFC 6749 section 3.3, RFC 6901 (JSON 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from bearerguard.core.claims import Claims
+from bearerguard.core.claims import ABSENT, Claims
 from bearerguard.core.policy import Place, Policy
 from bearerguard.core.signature import VerifiedToken
 from bearerguard.errors import RejectedError
 
 # RFC 6901 section 4: an index of an array has no leading zero.
 INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
-# Not None, which is what a claim with the value null has.
-ABSENT = object()
+NOTHING: frozenset[str] = frozenset()
 
 
 class Principal(NamedTuple):
@@ -90,32 +90,65 @@ def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
     Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
     """
     claims = verified.token.claims
-    audience = claims["aud"]
-    return AccessToken(
-        issuer=claims["iss"],
-        subject=claims.get("sub"),
-        client_id=claims.get("client_id"),
-        audience=(audience,) if isinstance(audience, str) else tuple(audience),
-        scopes=_allowed(read_places(claims, policy.scope_places, policy), policy.scopes_allowed),
-        roles=_allowed(read_places(claims, policy.role_places, policy), policy.roles_allowed),
-        expires_at=claims["exp"],
-        issued_at=claims.get("iat"),
-        auth_time=claims.get("auth_time"),
-        acr=claims.get("acr"),
-        amr=tuple(claims.get("amr", ())),
-        token_id=claims.get("jti"),
-        payload=verified.token.parts.payload,
+    get, audience = claims.get, claims["aud"]
+    scopes = read_places(claims, policy.scope_places, policy.audiences)
+    roles = read_places(claims, policy.role_places, policy.audiences)
+    return _made_of(
+        {
+            "issuer": claims["iss"],
+            "subject": get("sub"),
+            "client_id": get("client_id"),
+            "audience": (audience,) if isinstance(audience, str) else tuple(audience),
+            "scopes": _allowed(
+                read_places(claims, policy.scope_places, policy), policy.scopes_allowed
+            ),
+            "roles": _allowed(
+                read_places(claims, policy.role_places, policy), policy.roles_allowed
+            ),
+            "expires_at": claims["exp"],
+            "issued_at": get("iat"),
+            "auth_time": get("auth_time"),
+            "acr": get("acr"),
+            "amr": tuple(get("amr", ())),
+            "token_id": get("jti"),
+            "tenant": None,
+            "payload": verified.token.payload,
+        }
     )
 
 
-def read_places(claims: Claims, places: tuple[Place, ...], policy: Policy) -> frozenset[str]:
+def copy_of(token: AccessToken) -> AccessToken:
+    """Make another object of the same values, all of which are immutable.
+
+    A handler that gets around the frozen class changes its own object, and nobody else's.
+    """
+    return _made_of(vars(token).copy())
+
+
+def _made_of(values: dict[str, Any]) -> AccessToken:
+    """Take over all fields at once: the constructor of a frozen class takes ten times as long."""
+    token = object.__new__(AccessToken)
+    object.__setattr__(token, "__dict__", values)
+    return token
+
+
+def read_places(
+    claims: Claims, places: Sequence[Place], audiences: tuple[str, ...]
+) -> frozenset[str]:
     """Give the union of what stands at the places; a missing place gives nothing.
 
     Refuses: "claim_malformed" for any other shape, which is never taken as an empty set.
     """
-    return frozenset(
-        name for place in places for name in _read_place(claims, place, policy.audiences)
-    )
+    found = NOTHING
+    for place in places:
+        if not place.is_claim:
+            names = frozenset(_read_place(claims, place, audiences))
+        elif place.path in claims:
+            names = _names(claims[place.path], place)
+        else:
+            continue
+        found = found | names if found else names
+    return found
 
 
 def _allowed(granted: frozenset[str], allowed: frozenset[str] | None) -> frozenset[str]:
@@ -169,14 +202,20 @@ def _paths(path: str, audiences: tuple[str, ...]) -> list[str]:
     return [path.replace("{audience}", name) for name in audiences]
 
 
-def _names(value: Any, place: Place) -> list[str]:
+def _names(value: Any, place: Place) -> frozenset[str]:
     if isinstance(value, str) and "string" in place.forms:
-        # RFC 6749 section 3.3: the space is the only separator; a tab belongs to the name.
-        return [name for name in value.split(" ") if name]
+        return _words(value)
     if isinstance(value, list):
         objects = any(isinstance(item, dict) for item in value)
         names = [item.get("value") if isinstance(item, dict) else item for item in value]
         strings = [name for name in names if isinstance(name, str)]
         if len(strings) == len(names) and ("objects" in place.forms or not objects):
-            return strings if "array" in place.forms or "objects" in place.forms else []
+            is_wanted = "array" in place.forms or "objects" in place.forms
+            return frozenset(strings) if is_wanted else NOTHING
     raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)
+
+
+@lru_cache(256)
+def _words(text: str) -> frozenset[str]:
+    # RFC 6749 section 3.3: the space is the only separator; a tab belongs to the name.
+    return frozenset(filter(None, text.split(" ")))

@@ -19,6 +19,8 @@ Claims = Mapping[str, Any]
 HeaderRule = Callable[[TokenHeader, Policy], None]
 ClaimRule = Callable[[Claims, Policy, float], None]
 
+# Not None, which is what a claim with the value null has.
+ABSENT = object()
 # 9999-12-31T23:59:59Z, the last second that RFC 3339 and datetime can express: a larger number
 # would pass here and break the application's arithmetic.
 LAST_SECOND = 253402300799
@@ -100,13 +102,15 @@ def check_issuer(claims: Claims, policy: Policy, _now: float) -> None:
     Refuses: "issuer_missing", "claim_malformed", "issuer_mismatch"; every token under a policy of
     no issuer.
     """
+    issuer = claims.get("iss", ABSENT)
+    if isinstance(issuer, str) and issuer == policy.issuer:
+        return
     expected = policy.known_issuers if policy.issuer is None else policy.issuer
-    if "iss" not in claims:
+    if issuer is ABSENT:
         raise RejectedError("issuer_missing", expected=expected)
-    if not isinstance(claims["iss"], str):
+    if not isinstance(issuer, str):
         raise RejectedError("claim_malformed", expected="iss as a string")
-    if claims["iss"] != policy.issuer:
-        raise RejectedError("issuer_mismatch", expected=expected, found=claims["iss"])
+    raise RejectedError("issuer_mismatch", expected=expected, found=issuer)
 
 
 def check_audience(claims: Claims, policy: Policy, _now: float) -> None:
@@ -115,11 +119,13 @@ def check_audience(claims: Claims, policy: Policy, _now: float) -> None:
     Source: RFC 9068 section 4, RFC 7519 section 4.1.3, RFC 8725 section 3.9.
     Refuses: "audience_missing", "claim_malformed", "audience_mismatch".
     """
-    if "aud" not in claims:
+    audience = claims.get("aud", ABSENT)
+    if isinstance(audience, str) and audience in policy.audiences:
+        return
+    if audience is ABSENT:
         raise RejectedError("audience_missing", expected=policy.audiences)
-    audience = claims["aud"]
     named = [audience] if isinstance(audience, str) else audience
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+    if not _is_list_of_strings(named):
         raise RejectedError("claim_malformed", expected="aud as a string or an array of strings")
     if not set(named) & set(policy.audiences):
         raise RejectedError("audience_mismatch", expected=policy.audiences, found=named)
@@ -131,8 +137,8 @@ def check_required(claims: Claims, policy: Policy, _now: float) -> None:
     Source: RFC 9068 section 2.2.
     Refuses: "claim_missing".
     """
-    missing = [name for name in policy.profile.required_claims if name not in claims]
-    if missing:
+    if not claims.keys() >= policy.profile.required_claims:
+        missing = sorted(policy.profile.required_claims - claims.keys())
         raise RejectedError("claim_missing", expected=missing)
 
 
@@ -143,10 +149,11 @@ def check_strings(claims: Claims, _policy: Policy, _now: float) -> None:
     Refuses: "claim_malformed".
     """
     for name in ("sub", "client_id", "jti", "acr"):
-        if name in claims and not (isinstance(claims[name], str) and claims[name]):
+        value = claims.get(name, ABSENT)
+        if not value or (value is not ABSENT and not isinstance(value, str)):
             raise RejectedError("claim_malformed", expected=f"{name} as a non-empty string")
-    amr = claims.get("amr", [])
-    if not isinstance(amr, list) or not all(isinstance(method, str) for method in amr):
+    amr = claims.get("amr", ABSENT)
+    if amr is not ABSENT and not _is_list_of_strings(amr):
         raise RejectedError("claim_malformed", expected="amr as an array of strings")
 
 
@@ -165,9 +172,10 @@ def check_kind(claims: Claims, policy: Policy, _now: float) -> None:
     Source: RFC 8725 section 3.12, RFC 9068 section 5. Where typ cannot tell, these claims do.
     Refuses: "wrong_kind_of_token".
     """
-    foreign = sorted(policy.profile.foreign_claims & claims.keys())
-    if foreign:
-        raise RejectedError("wrong_kind_of_token", expected="an access token", found=foreign)
+    foreign = policy.profile.foreign_claims
+    if not foreign.isdisjoint(claims):
+        found = sorted(foreign.intersection(claims))
+        raise RejectedError("wrong_kind_of_token", expected="an access token", found=found)
     for name, accepted in policy.profile.kind_claims.items():
         # A list or an object cannot be hashed, and is none of the accepted strings either.
         if name in claims and not (isinstance(claims[name], str) and claims[name] in accepted):
@@ -205,11 +213,27 @@ RULES_AFTER_SIGNATURE: tuple[ClaimRule, ...] = (
 )
 
 
+def _is_list_of_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def validity(claims: Claims, policy: Policy) -> tuple[float, float]:
+    """Give the times between which the rules above let these claims pass: from, and until before.
+
+    For claims that passed them once, so that all of these are numbers.
+    """
+    valid_from = max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway_s
+    valid_until = claims["exp"] + policy.leeway_s
+    if policy.max_age_s is not None:
+        valid_until = min(valid_until, claims["iat"] + policy.max_age_s + policy.leeway_s)
+    return valid_from, valid_until
+
+
 def _time(claims: Claims, name: str) -> float | None:
     """Read a NumericDate: seconds since 1970, a JSON number and nothing else (RFC 7519 2)."""
-    if name not in claims:
+    value = claims.get(name, ABSENT)
+    if value is ABSENT:
         return None
-    value = claims[name]
     # bool is an int in Python, and is not a number in JSON.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RejectedError("claim_malformed", expected=f"{name} as a number")

@@ -9,11 +9,18 @@ By hand because the standard decoders are lenient in exactly these points.
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Callable
+from string import ascii_letters, digits
 from typing import Any, NoReturn
 
-BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
+BASE64URL = f"{ascii_letters}{digits}-_".encode()
+# The last character of a text whose length is 0, 1, 2 or 3 more than a multiple of 4, so that it
+# has no unused bits or they are zero: otherwise two texts would stand for the same bytes.
+LAST_CHARACTERS = (BASE64URL, b"", b"AQgw", b"AEIMQUYcgkosw048")
+# RFC 8259 section 2: around a JSON text.
+WHITE_SPACE = " \t\n\r"
 # Real tokens nest four or five levels. The limit keeps every later walk over the claims, ours and
 # the application's, far away from the interpreter's recursion limit.
 MAX_DEPTH = 32
@@ -35,15 +42,23 @@ def base64url_decode(text: bytes) -> bytes:
     """Decode unpadded base64url, only in its canonical form.
 
     Raises:
-        EncodingError: padding, other characters, an impossible length, or unused bits that are set
-            (then two texts would stand for the same bytes).
+        EncodingError: padding, other characters, an impossible length, or unused bits that are set.
     """
-    if not BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise EncodingError("not base64url")
-    decoded = urlsafe_b64decode(text + b"==")
-    if base64url_encode(decoded) != text:
-        raise EncodingError("base64url with unused bits set")
-    return decoded
+    # What is left of the text without these characters: a tenth of the time that a regular
+    # expression takes.
+    if text.translate(None, BASE64URL) or not is_whole(text):
+        raise EncodingError("not base64url, or base64url with unused bits set")
+    return decode_checked(text)
+
+
+def is_whole(text: bytes) -> bool:
+    """Tell whether base64url characters have a possible length, and no unused bits are set."""
+    return text[-1:] in LAST_CHARACTERS[len(text) % 4]
+
+
+def decode_checked(text: bytes) -> bytes:
+    """Decode base64url that is known to be canonical. For other text the result means nothing."""
+    return a2b_base64(text.replace(b"-", b"+").replace(b"_", b"/") + b"==")
 
 
 def base64url_encode(data: bytes) -> bytes:
@@ -59,23 +74,20 @@ def read_json(document: bytes) -> Any:
             an overlong integer, nesting deeper than 32 levels, or a lone surrogate.
     """
     try:
-        text = document.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique_names,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_bounded_integer,
-        )
+        text = document.decode("utf-8").strip(WHITE_SPACE)
+        value, end = STRICT.raw_decode(text)
     except RecursionError:
         raise EncodingError("nested too deeply") from None
     except ValueError as error:
         # The decoders' own messages may quote the document.
         reason = str(error) if isinstance(error, EncodingError) else "not JSON in UTF-8"
         raise EncodingError(reason) from None
-    if text.count("[") + text.count("{") > MAX_DEPTH:
+    if end != len(text):
+        raise EncodingError("more than one JSON text")
+    is_nested = "[" in text or text.find("{", 1) > 0  # faster than counting, and mostly false
+    if is_nested and text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
-    if SURROGATE_ESCAPE.search(text):
+    if "\\" in text and SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
 
@@ -142,6 +154,15 @@ def _bounded_integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise EncodingError("an integer with too many digits")
     return int(text)
+
+
+# Made once: making a decoder takes longer than reading the claims of a token with it.
+STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique_names,
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+    parse_int=_bounded_integer,
+)
 
 
 def _check_depth(value: Any) -> None:

@@ -10,10 +10,11 @@ from functools import partial
 from typing import TypeVar
 
 from bearerguard.core.claims import HEADER_RULES, RULES_AFTER_SIGNATURE, RULES_BEFORE_SIGNATURE
-from bearerguard.core.flow import Flow, authorize, choose, key_query, verify_with
+from bearerguard.core.flow import authorize, choose, key_query, verify_with_newer
 from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
-from bearerguard.core.signature import VerifiedToken
+from bearerguard.core.queries import Flow, KeyQuery
+from bearerguard.core.signature import VerifiedToken, verify
 from bearerguard.core.token import UnverifiedToken, check_size, read_claims, read_header, split
 from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError, UnavailableError
@@ -102,27 +103,32 @@ def explain(raw: str, trust: Trust, now: float) -> Flow[Explanation]:
 def _decide(report: Explanation, token: UnverifiedToken, policy: Policy, now: float) -> Flow[None]:
     for rule in RULES_BEFORE_SIGNATURE:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
-    verified = yield from _verify(report, token, policy)
+    found = yield from _verify(report, token, policy)
     for rule in RULES_AFTER_SIGNATURE:
         report.run(_name(rule), partial(rule, token.claims, policy, now))
-    if verified is not None and report.accepted:
-        report.run("authorization", partial(authorize, verified, policy))
+    if found is not None and report.accepted:
+        verified, query = found
+        report.run("authorization", partial(authorize, verified, policy, query))
 
 
 def _verify(
     report: Explanation, token: UnverifiedToken, policy: Policy
-) -> Flow[VerifiedToken | None]:
+) -> Flow[tuple[VerifiedToken, KeyQuery] | None]:
     check = "key"
     try:
-        keys = yield key_query(token, policy)
+        query = key_query(token, policy)
+        keys = yield query
         report.checks.append(CheckReport(check, passed=True))
         check = "signature"
-        verified = yield from verify_with(token, policy, keys)
+        try:
+            verified = verify(token, keys)
+        except RejectedError as refusal:
+            verified = yield from verify_with_newer(token, keys, query, refusal)
         report.checks.append(CheckReport(check, passed=True))
     except (RejectedError, UnavailableError) as error:
         report.note_refusal(check, error)
         return None
-    return verified
+    return verified, query
 
 
 def _read(
@@ -138,12 +144,12 @@ def _read(
     header = report.run("header", partial(read_header, parts))
     if header is None:
         return None
-    claims = report.run("claims", partial(read_claims, parts))
+    token = report.run("claims", partial(read_claims, header, parts))
     try:
-        policy = yield from choose(claims, trust)
+        policy = yield from choose(None if token is None else token.claims, trust)
     except UnavailableError as error:
         report.note_refusal("issuer", error)
         return None
     for rule in HEADER_RULES:
         report.run(_name(rule), partial(rule, header, policy))
-    return None if claims is None else (UnverifiedToken(header, parts, claims), policy)
+    return None if token is None else (token, policy)

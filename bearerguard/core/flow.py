@@ -10,15 +10,16 @@ as ever.
 
 What a flow may have to wait for are a key and, where issuers are looked up, the policy of one. It
 yields a :class:`KeyQuery` or an :class:`IssuerQuery` and is sent the answer; a driver that blocks
-and one that awaits serve the same flow (see :mod:`bearerguard.guard`).
+and one that awaits serve the same flow (:mod:`bearerguard.drivers`).
+
+A token that was verified before (:class:`~bearerguard.core.known_token.KnownToken`) is not verified
+again: what cannot change is believed, everything else is looked at as for a new one.
 """
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 from bearerguard.core.access import Access
-from bearerguard.core.access_token import AccessToken, access_token_of
+from bearerguard.core.access_token import AccessToken
 from bearerguard.core.claims import (
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
@@ -26,9 +27,11 @@ from bearerguard.core.claims import (
     Claims,
 )
 from bearerguard.core.credentials import read_token
-from bearerguard.core.jwk import Key
+from bearerguard.core.key_set import Key
+from bearerguard.core.known_token import KnownToken, known_token_of
 from bearerguard.core.needs import all_of, check_need
 from bearerguard.core.policy import Policy
+from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
 from bearerguard.core.request import RequestView
 from bearerguard.core.signature import VerifiedToken, verify
 from bearerguard.core.token import (
@@ -44,97 +47,74 @@ from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError
 
 
-@dataclass(frozen=True)
-class KeyQuery:
-    """Which keys a token asks for. ``kid`` is None where the token names none.
+def credentials(request: RequestView, access: Access) -> str | None:
+    """Give the token that a request has to show, or None for an anonymous caller who may pass.
 
-    The answer is a sequence of keys of this issuer, or RejectedError or UnavailableError thrown.
-    ``tried`` are keys that turned out not to be the one: the answer has none of them.
-    """
-
-    issuer: str
-    kid: str | None
-    alg: str
-    tried: tuple[Key, ...] = ()
-
-
-@dataclass(frozen=True)
-class IssuerQuery:
-    """Whose tokens these are; asked only for an issuer that the trust's patterns allow.
-
-    The answer is the issuer's policy, or None where there is no such issuer, or UnavailableError
-    thrown.
-    """
-
-    issuer: str
-
-
-Query = KeyQuery | IssuerQuery
-Result = TypeVar("Result")
-# What is sent depends on the query: keys, or a policy or None.
-Flow = Generator[Query, Any, Result]
-
-
-def admit(
-    request: RequestView, access: Access, trust: Trust, now: float
-) -> Flow[AccessToken | None]:
-    """Decide about one request: a token, None for an anonymous caller who may pass, or a refusal.
-
-    Source: RFC 9700 section 2.3 (deny what nobody allowed), RFC 6750 section 3.1.
-
-    Raises:
-        RejectedError: the caller's fault.
-        UnavailableError: no keys, or no policy, to decide with.
+    Source: RFC 9700 section 2.3 (deny what nobody allowed), RFC 6750 sections 2.1 and 3.1.
+    Refuses: "no_credentials", "credentials_malformed", "credentials_repeated".
     """
     if access.need is None and access.public:
         return None  # on a public path credentials are not looked at
     if request.is_preflight() and not (access.need is not None and access.answers_options):
         return None  # it never carries credentials (Fetch standard); the CORS layer answers it
     raw = read_token(request.field("authorization"))
-    if raw is None:
-        if access.need is None and access.optional:
-            return None
+    if raw is None and (access.need is not None or not access.optional):
         raise RejectedError("no_credentials")
-    token = yield from authenticate(raw, trust, now)
-    if access.unruled:
-        raise RejectedError("no_rule_for_path", expected="a path that the rules name")
-    if access.need is not None:
-        check_need(access.need, token)
-    return token
+    return raw
 
 
-def authenticate(raw: str, trust: Trust, now: float) -> Flow[AccessToken]:
+def authenticate(
+    raw: str, trust: Trust, now: float, known: KnownToken | None = None
+) -> Flow[KnownToken]:
     """Decide about one token: everything that does not depend on the route.
 
+    ``known`` is what came of the very same token before. Then this gives it back, unless something
+    has changed since.
     Source: RFC 9068 section 4, RFC 8725 section 3.
 
     Raises:
         RejectedError: the token is not good for this API.
         UnavailableError: no keys, or no policy, to decide with.
     """
-    unverified, policy = yield from read(raw, trust)
-    for rule in RULES_BEFORE_SIGNATURE:
-        rule(unverified.claims, policy, now)
-    keys = yield key_query(unverified, policy)
-    verified = yield from verify_with(unverified, policy, keys)
-    for rule in RULES_AFTER_SIGNATURE:
-        rule(verified.token.claims, policy, now)
-    return authorize(verified, policy)
-
-
-def read(raw: str, trust: Trust) -> Flow[tuple[UnverifiedToken, Policy]]:
-    """Take a token apart, choose the policy for it and check what its header says of it.
-
-    Source: RFC 7515 section 5.2, RFC 8725 sections 3.1 and 3.11.
-    Refuses: what :mod:`bearerguard.core.token` and the header rules refuse.
-    """
+    # The keys are asked for as for a new token: one that was withdrawn, or an issuer that nobody
+    # could reach for too long, ends what it vouched for here as well.
+    if known is not None and known.valid_from <= now < known.valid_until:
+        issuer = known.query.issuer
+        policy = trust.only or trust.policies.get(issuer) or (yield IssuerQuery(issuer))
+        if policy is known.policy and known.key in (yield known.query):
+            return known
     check_size(raw, trust.max_bytes)
     parts = split(raw)
     header = read_header(parts)
-    if trust.only is None:
-        return (yield from _read_of_several(header, parts, trust))
-    _check_header(header, trust.only)
-    return UnverifiedToken(header, parts, read_claims(parts)), trust.only
+    policy = trust.only
+    if policy is None:
+        token, policy = yield from _read_of_several(header, parts, trust)
+    else:
+        _check_header(header, policy)
+        token = read_claims(header, parts)
+    for rule in RULES_BEFORE_SIGNATURE:
+        rule(token.claims, policy, now)
+    query = key_query(token, policy)
+    keys = yield query
+    try:
+        verified = verify(token, keys)
+    except RejectedError as refusal:
+        verified = yield from verify_with_newer(token, keys, query, refusal)
+    for rule in RULES_AFTER_SIGNATURE:
+        rule(token.claims, policy, now)
+    return authorize(verified, policy, query)
+
+
+def enforce(access: Access, token: AccessToken) -> None:
+    """Enforce what the route of a request needs.
+
+    Source: RFC 6750 section 3.1, RFC 9068 section 4.
+    Refuses: "no_rule_for_path", "scope_insufficient".
+    """
+    if access.unruled:
+        raise RejectedError("no_rule_for_path", expected="a path that the rules name")
+    if access.need is not None:
+        check_need(access.need, token)
 
 
 def choose(claims: Claims | None, trust: Trust) -> Flow[Policy]:
@@ -153,58 +133,56 @@ def choose(claims: Claims | None, trust: Trust) -> Flow[Policy]:
     return trust.fallback if policy is None else policy
 
 
-def key_query(token: UnverifiedToken, policy: Policy, tried: Sequence[Key] = ()) -> KeyQuery:
+def key_query(token: UnverifiedToken, policy: Policy) -> KeyQuery:
     """Ask for a key of the issuer whose policy judges the token, whatever the token says.
 
     Refuses: "key_unknown" under a policy of no issuer.
     """
     if policy.issuer is None:
         raise RejectedError("key_unknown", expected="a key of a known issuer")
-    return KeyQuery(policy.issuer, token.header.kid, token.header.alg, tuple(tried))
+    return KeyQuery(policy.issuer, token.header.kid, token.header.alg)
 
 
-def verify_with(token: UnverifiedToken, policy: Policy, keys: Sequence[Key]) -> Flow[VerifiedToken]:
-    """Verify the signature; where no key id chose the keys, perhaps with one published since.
+def verify_with_newer(
+    token: UnverifiedToken, keys: Sequence[Key], query: KeyQuery, refusal: RejectedError
+) -> Flow[VerifiedToken]:
+    """Where no key id chose the keys that failed, try those that were published since.
 
     A new key with an id of its own is asked for by that. A token without a key id, or keys without
     any, would be refused from a rotation to the end of the keys' time to live.
-    Refuses: "key_unsuitable", "signature_invalid".
+    Refuses: as :func:`verify` did, whose ``refusal`` is given.
     """
+    if query.kid is not None and all(key.kid == query.kid for key in keys):
+        raise refusal
     try:
-        return verify(token, keys)
-    except RejectedError as refusal:
-        kid = token.header.kid
-        if kid is not None and all(key.kid == kid for key in keys):
-            raise
-        try:
-            newer = yield key_query(token, policy, tried=keys)
-        except RejectedError:
-            raise refusal from None
+        newer = yield query._replace(tried=tuple(keys))
+    except RejectedError:
+        raise refusal from None
     return verify(token, newer)
 
 
-def authorize(verified: VerifiedToken, policy: Policy) -> AccessToken:
+def authorize(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:
     """Read what the token allows, and check the scopes that every route needs.
 
     Refuses: "claim_malformed", "scope_insufficient".
     """
-    token = access_token_of(verified, policy)
+    known = known_token_of(verified, policy, query)
     if policy.required_scopes:
-        check_need(all_of(*policy.required_scopes), token)
-    return token
+        check_need(all_of(*policy.required_scopes), known.token)
+    return known
 
 
 def _read_of_several(
     header: TokenHeader, parts: TokenParts, trust: Trust
 ) -> Flow[tuple[UnverifiedToken, Policy]]:
     try:
-        claims = read_claims(parts)
+        token = read_claims(header, parts)
     except RejectedError:
         _check_header(header, trust.fallback)  # the header comes first in the order of refusals
         raise
-    policy = yield from choose(claims, trust)
+    policy = yield from choose(token.claims, trust)
     _check_header(header, policy)
-    return UnverifiedToken(header, parts, claims), policy
+    return token, policy
 
 
 def _check_header(header: TokenHeader, policy: Policy) -> None:

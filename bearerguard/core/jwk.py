@@ -11,8 +11,7 @@ Certificates in ``x5c`` and ``x5u`` are not relied upon, and so not read.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,6 +27,7 @@ from bearerguard.core.encoding import (
     base64url_encode,
     read_foreign_json,
 )
+from bearerguard.core.key_set import Key, KeyRefusedError, KeySet, KeySetError, key_set_of
 from bearerguard.core.policy import HMAC_KEY_BYTES, OKP_ALGORITHMS, RSA_ALGORITHMS
 
 MOST_KEYS = 100
@@ -35,7 +35,6 @@ MOST_KEYS = 100
 RSA_BITS = range(2048, 8192 + 1)
 # Enough for the longest member we accept, an ML-DSA-87 key of 2592 bytes.
 LONGEST_MEMBER = 4096
-LONGEST_SHOWN_KID = 200
 # OpenSSL itself stops at 64 bits for large moduli; every key in the field has 65537.
 RSA_EXPONENTS = range(3, 2**64)
 CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
@@ -57,47 +56,6 @@ THUMBPRINT_MEMBERS = {
 }
 
 
-class KeyRefusedError(ValueError):
-    """One key of a set cannot be used; the message says why and quotes nothing secret."""
-
-
-class KeySetError(ValueError):
-    """The document is no JWK Set, or has no usable key."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key and the algorithms that it may verify. ``thumbprint`` is that of RFC 7638."""
-
-    kid: str | None
-    algorithms: frozenset[str]
-    thumbprint: str = field(repr=False)  # of a secret it would be something to guess against
-    public_key: Any = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class RefusedKey:
-    """A key that was left out: its place in the set, its kid where it has one, and why."""
-
-    index: int
-    kid: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class KeySet:
-    """The usable keys of one issuer, and those that were refused."""
-
-    keys: tuple[Key, ...]
-    refused: tuple[RefusedKey, ...] = ()
-    ids_matter: bool = True  # not where keys can have no ids: they fit whatever a token names
-
-    def candidates(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys with this kid, or all where the token names none (RFC 7515 4.1.4)."""
-        is_any = kid is None or not self.ids_matter
-        return self.keys if is_any else tuple(key for key in self.keys if key.kid == kid)
-
-
 def parse_key_set(document: bytes) -> KeySet:
     """Read a JWK Set document and keep the keys that can verify access tokens.
 
@@ -116,20 +74,6 @@ def parse_key_set(document: bytes) -> KeySet:
     if len(members) > MOST_KEYS:
         raise KeySetError(f"more than {MOST_KEYS} keys")
     return key_set_of(members, parse_key)
-
-
-def key_set_of(members: Sequence[Any], read: Callable[[Any], Key]) -> KeySet:
-    """Sort keys into usable and refused ones; raises KeySetError when ``read`` accepts none."""
-    keys, refused = [], []
-    for index, member in enumerate(members):
-        try:
-            keys.append(read(member))
-        except KeyRefusedError as error:
-            refused.append(RefusedKey(index, _shown_kid(member), str(error)))
-    if not keys:
-        reasons = sorted({key.reason for key in refused})
-        raise KeySetError(f"no usable key ({', '.join(reasons) or 'the set is empty'})")
-    return KeySet(tuple(keys), tuple(refused))
 
 
 def parse_key(jwk: object) -> Key:
@@ -181,12 +125,6 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     members = {name: jwk[name] for name in THUMBPRINT_MEMBERS[jwk["kty"]]}
     canonical = json.dumps(members, separators=(",", ":")).encode()
     return base64url_encode(hashlib.sha256(canonical).digest()).decode()
-
-
-def _shown_kid(jwk: object) -> str | None:
-    """Give the kid of a refused key, where an operator can be shown it."""
-    kid = jwk.get("kid") if isinstance(jwk, dict) else None
-    return kid[:LONGEST_SHOWN_KID] if isinstance(kid, str) and kid.isprintable() else None
 
 
 def _check_purpose(jwk: dict[str, Any]) -> None:

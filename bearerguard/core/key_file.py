@@ -23,17 +23,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from bearerguard.core.encoding import base64url_encode
-from bearerguard.core.jwk import (
-    ML_DSA_KEYS,
-    MOST_KEYS,
-    Key,
-    KeyRefusedError,
-    KeySet,
-    KeySetError,
-    key_set_of,
-    parse_key,
-    parse_key_set,
-)
+from bearerguard.core.jwk import ML_DSA_KEYS, MOST_KEYS, parse_key, parse_key_set
+from bearerguard.core.key_set import Key, KeyRefusedError, KeySet, KeySetError, key_set_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BEGIN = b"-----BEGIN "

@@ -5,6 +5,7 @@ Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 EC_ALGORITHMS = ("ES256", "ES384", "ES512")
@@ -29,6 +30,12 @@ class Place:
     path: str
     forms: frozenset[str] = frozenset({"string", "array"})
 
+    @cached_property
+    def is_claim(self) -> bool:
+        """Whether this is the name of a claim whose value counts, and nothing else."""
+        is_other = self.path.startswith("/") or self.path.endswith("/*")
+        return not is_other and "{audience}" not in self.path
+
 
 ROLE_FORMS = frozenset({"string", "array", "objects"})
 
@@ -38,7 +45,7 @@ class Profile:
     """The habits of an issuer's tokens, as far as they differ from issuer to issuer."""
 
     token_types: frozenset[str | None]
-    required_claims: tuple[str, ...]
+    required_claims: frozenset[str]
     # claim -> the values that mark an access token; a token with another value is something else.
     kind_claims: Mapping[str, frozenset[str]]
     # Claims that only other kinds of token carry: ID tokens, logout tokens, security events.
@@ -54,7 +61,7 @@ ROLES = tuple(Place(name, ROLE_FORMS) for name in ("roles", "groups", "entitleme
 
 RFC9068 = Profile(
     token_types=frozenset({"at+jwt"}),
-    required_claims=("exp", "iss", "aud", "sub", "client_id", "iat", "jti"),
+    required_claims=frozenset({"exp", "iss", "aud", "sub", "client_id", "iat", "jti"}),
     kind_claims={},
     foreign_claims=frozenset(),
     scope_places=(SCOPE,),
@@ -64,7 +71,7 @@ RFC9068 = Profile(
 # issuer (RFC 8725 section 3.12), so their marks are refused instead.
 JWT = Profile(
     token_types=frozenset({"at+jwt", "jwt", None}),
-    required_claims=("exp", "iss", "aud", "sub", "iat"),
+    required_claims=frozenset({"exp", "iss", "aud", "sub", "iat"}),
     kind_claims={
         "token_use": frozenset({"access"}),
         "typ": frozenset({"Bearer", "at+jwt"}),

@@ -8,14 +8,15 @@ PyJWT does not know: Ed25519 (RFC 9864) and ML-DSA (RFC 9964).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa
 from jwt.algorithms import Algorithm, OKPAlgorithm, get_default_algorithms
 
-from bearerguard.core.jwk import ML_DSA_KEYS, Key
+from bearerguard.core.encoding import decode_checked
+from bearerguard.core.jwk import ML_DSA_KEYS
+from bearerguard.core.key_set import Key
 from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES
 from bearerguard.core.token import UnverifiedToken
 from bearerguard.errors import RejectedError
@@ -24,8 +25,7 @@ from bearerguard.errors import RejectedError
 MOST_KEYS_TRIED = 4
 
 
-@dataclass(frozen=True)
-class VerifiedToken:
+class VerifiedToken(NamedTuple):
     """A token whose signature was made by a key of its issuer. Only :func:`verify` builds one."""
 
     token: UnverifiedToken
@@ -90,18 +90,18 @@ def verify(token: UnverifiedToken, keys: Sequence[Key]) -> VerifiedToken:
     family.
     Refuses: "key_unsuitable", "signature_invalid".
     """
-    fit = [key for key in keys if token.header.alg in key.algorithms]
-    if not fit:
-        raise RejectedError(
-            "key_unsuitable", expected="a key for this algorithm", found=token.header.alg
-        )
-    for key in fit[:MOST_KEYS_TRIED]:
-        if _is_signed_by(token, key):
+    alg = token.header.alg
+    message = token.parts.signing_input
+    signature = decode_checked(token.parts.signature)
+    tried = []
+    for key in keys:
+        if alg not in key.algorithms:
+            continue
+        if REGISTRY[alg].verify(message, key.public_key, signature):
             return VerifiedToken(token, key)
-    raise RejectedError("signature_invalid", expected=[key.kid for key in fit[:MOST_KEYS_TRIED]])
-
-
-def _is_signed_by(token: UnverifiedToken, key: Key) -> bool:
-    parts = token.parts
-    algorithm = REGISTRY[token.header.alg]
-    return bool(algorithm.verify(parts.signing_input, key.public_key, parts.signature))
+        tried.append(key.kid)
+        if len(tried) == MOST_KEYS_TRIED:
+            break
+    if not tried:
+        raise RejectedError("key_unsuitable", expected="a key for this algorithm", found=alg)
+    raise RejectedError("signature_invalid", expected=tried)

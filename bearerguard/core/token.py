@@ -7,27 +7,39 @@ trusted: ``jku``, ``jwk``, ``x5u`` and ``x5c`` are ignored, whatever they say (R
 3.10).
 """
 
-import re
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from bearerguard.core.encoding import EncodingError, base64url_decode, read_json_object
+from bearerguard.core.encoding import (
+    BASE64URL,
+    EncodingError,
+    decode_checked,
+    is_whole,
+    read_json_object,
+)
 from bearerguard.errors import RejectedError
 
-# RFC 8725bis section 3.14: nothing but these characters before any part is parsed.
-COMPACT = re.compile(r"[A-Za-z0-9_.-]+")
-PARTS_OF_A_JWS = 3
-PARTS_OF_A_JWE = 5
+DOTS_OF_A_JWS = b".."
+DOTS_OF_A_JWE = b"...."
+# Nearly all tokens of an issuer have the very same header, which need not be read again each time.
+HEADERS_KEPT = 256
+LONGEST_HEADER_KEPT = 512
 
 
-@dataclass(frozen=True)
-class TokenParts:
-    """The three decoded parts, and the exact octets that were signed (RFC 7515 section 5.2)."""
+class TokenParts(NamedTuple):
+    """The three parts, each canonical base64url, and the exact octets that were signed.
 
-    header: bytes = field(repr=False)
-    payload: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    signing_input: bytes = field(repr=False)
+    Source: RFC 7515 sections 3.1 and 5.2.
+    """
+
+    header: bytes
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+    def __repr__(self) -> str:
+        return "TokenParts(...)"
 
 
 @dataclass(frozen=True)
@@ -39,13 +51,16 @@ class TokenHeader:
     typ: str | None
 
 
-@dataclass(frozen=True)
-class UnverifiedToken:
+class UnverifiedToken(NamedTuple):
     """A well-formed token. Its claims are a stranger's words until the signature is verified."""
 
     header: TokenHeader
-    parts: TokenParts = field(repr=False)
-    claims: dict[str, Any] = field(repr=False)
+    parts: TokenParts
+    payload: bytes
+    claims: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"UnverifiedToken({self.header})"
 
 
 def check_size(raw: object, max_bytes: int) -> None:
@@ -60,23 +75,23 @@ def check_size(raw: object, max_bytes: int) -> None:
 
 
 def split(raw: str) -> TokenParts:
-    """Take the compact serialization apart.
+    """Take the compact serialization apart and check its shape, without decoding anything.
 
-    Source: RFC 7515 sections 3.1 and 9: three parts are a JWS; five are a JWE, which we refuse.
+    Source: RFC 7515 sections 2, 3.1 and 9: three parts are a JWS; five are a JWE, which we refuse.
+    RFC 8725bis section 3.14: nothing but these characters before any part is parsed.
     Refuses: "token_malformed", "token_encrypted".
     """
-    if not COMPACT.fullmatch(raw):
-        raise RejectedError("token_malformed", expected="letters, digits, '-', '_' and '.'")
-    pieces = raw.encode("ascii").split(b".")
-    if len(pieces) == PARTS_OF_A_JWE:
-        raise RejectedError("token_encrypted", expected="a signed token (JWS), not a JWE")
-    if len(pieces) != PARTS_OF_A_JWS:
-        raise RejectedError("token_malformed", expected="3 parts", found=f"{len(pieces)} parts")
     try:
-        header, payload, signature = map(base64url_decode, pieces)
-    except EncodingError as error:
-        raise RejectedError("token_malformed", expected="base64url", found=str(error)) from None
-    return TokenParts(header, payload, signature, signing_input=pieces[0] + b"." + pieces[1])
+        octets = raw.encode("ascii")
+        if octets.translate(None, BASE64URL) != DOTS_OF_A_JWS:
+            raise _refusal_of_shape(octets)
+        signing_input, _, signature = octets.rpartition(b".")
+        header, _, payload = signing_input.partition(b".")
+    except UnicodeEncodeError:
+        raise RejectedError("token_malformed", expected="base64url") from None
+    if not (is_whole(header) and is_whole(payload) and is_whole(signature)):
+        raise RejectedError("token_malformed", expected="base64url")
+    return TokenParts(header, payload, signature, signing_input)
 
 
 def read_header(parts: TokenParts) -> TokenHeader:
@@ -86,8 +101,37 @@ def read_header(parts: TokenParts) -> TokenHeader:
     section 5.2 (``cty``: a nested token would need checks of its own).
     Refuses: "header_malformed", "extension_not_supported", "wrong_kind_of_token".
     """
+    if len(parts.header) > LONGEST_HEADER_KEPT:
+        return _header_of(parts.header)
+    return _frequent_header_of(parts.header)
+
+
+def read_claims(header: TokenHeader, parts: TokenParts) -> UnverifiedToken:
+    """Read the claims set, which completes the token.
+
+    Source: RFC 7519 sections 4 (unique names) and 7.2 (a UTF-8 JSON object).
+    Refuses: "claims_malformed".
+    """
+    payload = decode_checked(parts.payload)
     try:
-        header = read_json_object(parts.header)
+        claims = read_json_object(payload)
+    except EncodingError as error:
+        raise RejectedError("claims_malformed", expected="JSON object", found=str(error)) from None
+    return UnverifiedToken(header, parts, payload, claims)
+
+
+def _refusal_of_shape(octets: bytes) -> RejectedError:
+    dots = octets.translate(None, BASE64URL)
+    if dots.strip(b"."):
+        return RejectedError("token_malformed", expected="letters, digits, '-', '_' and '.'")
+    if dots == DOTS_OF_A_JWE:
+        return RejectedError("token_encrypted", expected="a signed token (JWS), not a JWE")
+    return RejectedError("token_malformed", expected="3 parts", found=f"{len(dots) + 1} parts")
+
+
+def _header_of(encoded: bytes) -> TokenHeader:
+    try:
+        header = read_json_object(decode_checked(encoded))
     except EncodingError as error:
         raise RejectedError("header_malformed", expected="JSON object", found=str(error)) from None
     for name in ("alg", "kid", "typ", "cty"):
@@ -104,13 +148,4 @@ def read_header(parts: TokenParts) -> TokenHeader:
     return TokenHeader(alg=header["alg"], kid=header.get("kid"), typ=header.get("typ"))
 
 
-def read_claims(parts: TokenParts) -> dict[str, Any]:
-    """Read the claims set.
-
-    Source: RFC 7519 sections 4 (unique names) and 7.2 (a UTF-8 JSON object).
-    Refuses: "claims_malformed".
-    """
-    try:
-        return read_json_object(parts.payload)
-    except EncodingError as error:
-        raise RejectedError("claims_malformed", expected="JSON object", found=str(error)) from None
+_frequent_header_of = lru_cache(HEADERS_KEPT)(_header_of)

@@ -82,7 +82,7 @@ def _fallback(policies: Sequence[Policy], known_issuers: tuple[str, ...]) -> Pol
     algorithms = [policy.algorithms for policy in policies] or [frozenset(ASYMMETRIC_ALGORITHMS)]
     profile = Profile(
         token_types=frozenset().union(*types),
-        required_claims=(),
+        required_claims=frozenset(),
         kind_claims={},
         foreign_claims=frozenset(),
         scope_places=(),

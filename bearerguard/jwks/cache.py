@@ -40,7 +40,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bearerguard import events
-from bearerguard.core.jwk import Key
+from bearerguard.core.key_set import Key
 from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks import lifetime
 from bearerguard.jwks.budget import FetchBudget

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bearerguard.core.encoding import EncodingError, read_json_object
-from bearerguard.core.jwk import KeySetError, parse_key_set
+from bearerguard.core.jwk import parse_key_set
+from bearerguard.core.key_set import KeySetError
 from bearerguard.core.urls import problem_of_jwks_uri, same_origin, well_known_urls
 from bearerguard.files import read_regular
 from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bearerguard.core.jwk import Key, KeySet, KeySetError
 from bearerguard.core.key_file import parse_key_file
+from bearerguard.core.key_set import Key, KeySet, KeySetError
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.events import KeyRefused, OnEvent
 from bearerguard.file_parsers import LARGEST_KEY_FILE
 from bearerguard.files import OddFileError, read_regular
-from bearerguard.jwks.forks import start_over_after_fork
+from bearerguard.forks import start_over_after_fork
 from bearerguard.jwks.keys import Tried
 from bearerguard.sources import shown_file
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.errors import RejectedError
 from bearerguard.jwks.states import LoadedKeys
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from bearerguard.core.jwk import KeySet
+from bearerguard.core.key_set import KeySet
 from bearerguard.jwks.budget import INTERVAL_S, LONGEST_BACK_OFF_S
 from bearerguard.jwks.states import LoadedKeys, Snapshot
 

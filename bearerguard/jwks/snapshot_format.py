@@ -13,7 +13,8 @@ from types import NoneType
 from typing import Any
 
 from bearerguard.core.encoding import EncodingError, read_json_object
-from bearerguard.core.jwk import KeySet, KeySetError, parse_key_set
+from bearerguard.core.jwk import parse_key_set
+from bearerguard.core.key_set import KeySet, KeySetError
 from bearerguard.jwks.fetch import MAX_BYTES
 from bearerguard.jwks.states import LoadedKeys
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import Event, OnEvent
+from bearerguard.forks import start_over_after_fork
 from bearerguard.jwks.cache import KeyCache
-from bearerguard.jwks.forks import start_over_after_fork
 from bearerguard.jwks.keys import Load, LoadError, Tried
 from bearerguard.jwks.states import Decision, Fetch, Unknown, Use, Wait
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread

@@ -6,7 +6,7 @@ Pure data; what is done with it stands in :mod:`bearerguard.jwks.cache`.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.key_set import Key, KeySet
 
 
 class State(Enum):

@@ -9,14 +9,8 @@ from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from bearerguard import ConfigurationError, Guard, UnavailableError
 from bearerguard.core.encoding import base64url_decode, base64url_encode
-from bearerguard.core.jwk import (
-    KeyRefusedError,
-    KeySetError,
-    parse_key,
-    parse_key_set,
-    secret_key,
-    thumbprint,
-)
+from bearerguard.core.jwk import parse_key, parse_key_set, secret_key, thumbprint
+from bearerguard.core.key_set import KeyRefusedError, KeySetError
 from bearerguard.jwks.fetch import Fetched
 from bearerguard.testing import Issuer, SigningKey
 

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bearerguard.core.encoding import base64url_encode
-from bearerguard.core.jwk import KeySet, KeySetError, parse_key, parse_key_set
+from bearerguard.core.jwk import parse_key, parse_key_set
 from bearerguard.core.key_file import parse_key_file
+from bearerguard.core.key_set import KeySet, KeySetError
 from bearerguard.core.signature import REGISTRY
 
 ALGORITHMS = ["RS256", "ES256", "ES384", "ES512", "EdDSA", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]

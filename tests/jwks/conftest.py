@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.fetch import Fetched
 from bearerguard.jwks.source import KeySource

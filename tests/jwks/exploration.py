@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bearerguard.core.jwk import Key
+from bearerguard.core.key_set import Key
 
 Event = tuple[str, Callable[[Any], object]]
 Alphabet = Callable[[Any], Iterator[Event]]

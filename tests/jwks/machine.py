@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bearerguard.core.jwk import Key, KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.events import KeyStateChanged
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.missing import MissingIds

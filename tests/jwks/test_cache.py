@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bearerguard.core.jwk import Key, KeySet, RefusedKey
+from bearerguard.core.key_set import Key, KeySet, RefusedKey
 from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
 from bearerguard.jwks.missing import MOST_MISSING
 from bearerguard.jwks.states import Fetch, LoadedKeys, State, Unknown, Unreachable, Use, Wait

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bearerguard.core.jwk import Key
+from bearerguard.core.key_set import Key
 from bearerguard.jwks.states import Unknown, Use, Wait
 
 KEYS = [Key(kid, frozenset(), f"{kid} {n}", None) for kid, n in ["a1", "a2", "b1", "c1", "d1"]]

@@ -39,7 +39,7 @@ def run(script):
 def test_a_child_forked_in_the_middle_of_a_fetch_fetches_for_itself():
     """Neither the parent's lock, nor its flight, nor the future it waits for holds the child up."""
     result = run("""
-        from bearerguard.core.jwk import Key, KeySet
+        from bearerguard.core.key_set import Key, KeySet
         from bearerguard.jwks.cache import KeyCache
         from bearerguard.jwks.states import LoadedKeys
         from bearerguard.jwks.source import KeySource

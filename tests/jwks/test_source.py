@@ -8,7 +8,8 @@ import time
 import pytest
 import trio
 
-from bearerguard.core.jwk import KeySet, secret_key
+from bearerguard.core.jwk import secret_key
+from bearerguard.core.key_set import KeySet
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import FetchEnded, FetchStarted, KeyStateChanged
 from bearerguard.jwks import forks

@@ -12,7 +12,8 @@ import bearerguard
 from bearerguard import AccessToken, Guard, RejectedError
 from bearerguard.core.access import Access
 from bearerguard.core.encoding import EncodingError, base64url_encode, read_json
-from bearerguard.core.jwk import KeyRefusedError, KeySetError, parse_key, parse_key_set
+from bearerguard.core.jwk import parse_key, parse_key_set
+from bearerguard.core.key_set import KeyRefusedError, KeySetError
 from bearerguard.errors import REASONS
 from bearerguard.testing import Issuer, SigningKey
 

@@ -20,14 +20,8 @@ from bearerguard import Guard, RejectedError
 from bearerguard.core.claims import check_algorithm, check_binding, check_type
 from bearerguard.core.encoding import base64url_decode, base64url_encode
 from bearerguard.core.flow import read as flow_of_reading
-from bearerguard.core.jwk import (
-    PRIVATE_MEMBERS,
-    Key,
-    KeyRefusedError,
-    parse_key,
-    secret_key,
-    thumbprint,
-)
+from bearerguard.core.jwk import PRIVATE_MEMBERS, parse_key, secret_key, thumbprint
+from bearerguard.core.key_set import Key, KeyRefusedError
 from bearerguard.core.signature import verify
 from bearerguard.core.token import UnverifiedToken, read_header, split
 from bearerguard.core.trust import Trust

@@ -1,0 +1,38 @@
+"""A token that was verified, and what has to be looked at again each time it comes.
+
+The claims and the signature of a token never change, so that one verification is enough. What can
+change is the time, the issuer's keys, and who the issuer is.
+"""
+
+from typing import NamedTuple
+
+from bearerguard.core.access_token import AccessToken, access_token_of
+from bearerguard.core.claims import validity
+from bearerguard.core.key_set import Key
+from bearerguard.core.policy import Policy
+from bearerguard.core.queries import KeyQuery
+from bearerguard.core.signature import VerifiedToken
+
+
+class KnownToken(NamedTuple):
+    """A token that passed every check, the policy and the key by which it did, and until when.
+
+    ``valid_from`` and ``valid_until`` are seconds since 1970: what the rules about time allow.
+    """
+
+    token: AccessToken
+    policy: Policy
+    key: Key
+    query: KeyQuery
+    valid_from: float
+    valid_until: float
+
+
+def known_token_of(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:
+    """Note what came of a verified token whose claims passed every rule.
+
+    Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
+    """
+    token = access_token_of(verified, policy)
+    valid_from, valid_until = validity(verified.token.claims, policy)
+    return KnownToken(token, policy, verified.key, query, valid_from, valid_until)

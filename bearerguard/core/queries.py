@@ -1,0 +1,38 @@
+"""What a decision may have to wait for: keys, and who an issuer is.
+
+A flow yields a query and is sent the answer; how its driver gets that is none of its business.
+"""
+
+from collections.abc import Generator
+from typing import Any, NamedTuple, TypeVar
+
+from bearerguard.core.key_set import Key
+
+
+class KeyQuery(NamedTuple):
+    """Which keys a token asks for. ``kid`` is None where the token names none.
+
+    The answer is a sequence of keys of this issuer, or RejectedError or UnavailableError thrown.
+    ``tried`` are keys that turned out not to be the one: the answer has none of them.
+    """
+
+    issuer: str
+    kid: str | None
+    alg: str
+    tried: tuple[Key, ...] = ()
+
+
+class IssuerQuery(NamedTuple):
+    """Whose tokens these are; asked only for an issuer that the trust's patterns allow.
+
+    The answer is the issuer's policy, or None where there is no such issuer, or UnavailableError
+    thrown.
+    """
+
+    issuer: str
+
+
+Query = KeyQuery | IssuerQuery
+Result = TypeVar("Result")
+# What is sent depends on the query: keys, or a policy or None.
+Flow = Generator[Query, Any, Result]

@@ -1,0 +1,42 @@
+"""The two ways to take a flow to its end: one waits in the thread, the other in the task."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from bearerguard.core.key_set import Key
+from bearerguard.core.policy import Policy
+from bearerguard.core.queries import Flow, Query, Result
+from bearerguard.errors import RejectedError, UnavailableError
+
+Answered = Sequence[Key] | Policy | None
+
+
+def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:
+    """Take a flow to its end; ``answer`` gives what it asks for, and may wait for that."""
+    try:
+        query = next(flow)
+        while True:
+            try:
+                found = answer(query)
+            except (RejectedError, UnavailableError) as error:
+                query = flow.throw(error)
+            else:
+                query = flow.send(found)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+
+
+async def adrive(flow: Flow[Result], answer: Callable[[Query], Awaitable[Answered]]) -> Result:
+    """Do the same from a task."""
+    try:
+        query = next(flow)
+        while True:
+            try:
+                found = await answer(query)
+            except (RejectedError, UnavailableError) as error:
+                query = flow.throw(error)
+            else:
+                query = flow.send(found)
+    except StopIteration as done:
+        result: Result = done.value
+        return result

@@ -1,0 +1,60 @@
+"""Tokens that were verified before: seeing one again costs a hash and a look-up.
+
+What is kept is the outcome, under the SHA-256 of the whole token; the token itself is not, nor can
+it be put together again, because its signature is gone. Nothing is believed for being here: what
+may have changed since is looked at each time (:mod:`bearerguard.core.known_token`).
+
+Who could fill this store needs as many tokens that the issuer signed for this API; then the least
+recently used ones give way, and cost a verification when they come again.
+"""
+
+import hashlib
+import threading
+
+from cachetools import LRUCache
+
+from bearerguard.core.known_token import KnownToken
+from bearerguard.forks import start_over_after_fork
+
+LONGEST_TOKEN = 4096
+MOST_PAYLOAD_BYTES = 16 * 1024 * 1024
+
+
+class VerifiedTokens:
+    """At most ``most`` tokens, and 16 MiB of their payload; none where ``most`` is 0.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.start_over()
+        start_over_after_fork(self)
+
+    def start_over(self) -> None:
+        """Forget everything: a fork may have caught it half written, and the lock held."""
+        self._lock = threading.Lock()
+        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(MOST_PAYLOAD_BYTES, self._weight_of)
+
+    def digest_of(self, raw: str) -> bytes | None:
+        """Give what a token is kept under, or None for what is not kept, text or not."""
+        if not self._most or not isinstance(raw, str) or len(raw) > LONGEST_TOKEN:
+            return None
+        return hashlib.sha256(raw.encode("ascii")).digest() if raw.isascii() else None
+
+    def find(self, digest: bytes | None) -> KnownToken | None:
+        """Give what came of a token before."""
+        if digest is None:
+            return None
+        with self._lock:
+            return self._tokens.get(digest)
+
+    def keep(self, digest: bytes | None, known: KnownToken) -> None:
+        """Keep what came of a token."""
+        if digest is not None:
+            with self._lock:
+                self._tokens[digest] = known
+
+    def _weight_of(self, known: KnownToken) -> int:
+        """Weigh a token so that both limits are one: a small payload takes a token's share."""
+        return max(len(known.token.payload), MOST_PAYLOAD_BYTES // self._most)
