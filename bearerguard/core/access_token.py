@@ -99,12 +99,8 @@ def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
             "subject": get("sub"),
             "client_id": get("client_id"),
             "audience": (audience,) if isinstance(audience, str) else tuple(audience),
-            "scopes": _allowed(
-                read_places(claims, policy.scope_places, policy), policy.scopes_allowed
-            ),
-            "roles": _allowed(
-                read_places(claims, policy.role_places, policy), policy.roles_allowed
-            ),
+            "scopes": _allowed(scopes, policy.scopes_allowed),
+            "roles": _allowed(roles, policy.roles_allowed),
             "expires_at": claims["exp"],
             "issued_at": get("iat"),
             "auth_time": get("auth_time"),
