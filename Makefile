@@ -15,8 +15,9 @@ demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
 
 # COVERAGE=1: also write down which lines and branches were run, for "make coverage".
+# TOKEN_CACHE=0: as if no verified token were kept by default.
 test: $(VENV)/dev-installed
-	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n auto
+	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n auto $(if $(TOKEN_CACHE),--token-cache=$(TOKEN_CACHE))
 
 check: lint
 	$(BIN)/coverage erase

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from bearerguard import AccessToken, Guard, RejectedError
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.signature import ml_dsa_is_supported
+from bearerguard.settings import Settings
+from bearerguard.stores.verified import VerifiedTokens
 from bearerguard.testing import Issuer, SigningKey
 
 # How long an example takes says nothing about it on a machine that others use, too.
@@ -18,6 +21,29 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 REQUIREMENTS = Path(__file__).with_name("requirements.csv")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--token-cache",
+        type=int,
+        metavar="N",
+        help="run as if the default of TOKEN_CACHE were N; 0: no verified token is kept",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    most = config.getoption("--token-cache")
+    if most is None:
+        return
+    make = VerifiedTokens.__init__
+
+    def make_by_default(store: VerifiedTokens, wanted: int) -> None:
+        make(store, most if wanted == Settings.token_cache else wanted)
+
+    # Where the setting arrives, so that what the tests read of settings and defaults stays true.
+    VerifiedTokens.__init__ = make_by_default
+    os.environ["BEARERGUARD_TOKEN_CACHE"] = str(most)  # for processes that a test starts
 
 
 class Clock:

@@ -51,6 +51,7 @@ ABOUT_THE_API = {
     "realm": ("Orders", "Orders"),
     "leeway": ("1m", 60.0),
     "max_token_bytes": (4096, 4096),
+    "token_cache": (0, 0),
 }
 
 

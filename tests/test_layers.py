@@ -96,8 +96,15 @@ PURE_MAY_IMPORT = frozenset(
     ]
 )
 IMPURE_CALLS = {"open", "eval", "exec", "__import__", "input", "print"}
-# Only signature checks make the one, and only the reading of a verified token the other.
-BUILT_ONLY_IN = {"VerifiedToken": "core/signature", "AccessToken": "core/access_token"}
+# Only signature checks make the first, only the reading of a verified token the second, and only
+# the end of the whole way the third.
+BUILT_ONLY_IN = {
+    "VerifiedToken": "core/signature",
+    "AccessToken": "core/access_token",
+    "KnownToken": "core/known_token",
+}
+# What makes an object of a class without calling it, or a changed one of an object.
+WAYS_AROUND = ("__new__", "_make", "_replace", "replace", "copy", "deepcopy", "__replace__")
 
 LONGEST_MODULE = 250
 LONGEST_FUNCTION = 40
@@ -185,9 +192,13 @@ def problems_of_purity(module: str, source: str) -> Iterator[str]:
 def problems_of_types(module: str, source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
-            built = ast.unparse(node.func).rpartition(".")[2]
-            if built in BUILT_ONLY_IN and module != BUILT_ONLY_IN[built]:
-                yield f"{module} builds a {built}"
+            called, _, way = ast.unparse(node.func).rpartition(".")
+            named = [way, called.rpartition(".")[2]] if way in WAYS_AROUND else [way]
+            if way in WAYS_AROUND:
+                named += [ast.unparse(argument).rpartition(".")[2] for argument in node.args]
+            for built in {*named} & BUILT_ONLY_IN.keys():
+                if module != BUILT_ONLY_IN[built]:
+                    yield f"{module} builds a {built}"
 
 
 def problems_of_size(module: str, source: str) -> Iterator[str]:
@@ -261,6 +272,12 @@ def test_every_name_in_these_tables_is_there():
         ("core/flow", "x = signature.VerifiedToken(token, key)", "builds a VerifiedToken"),
         ("testing/x", "AccessToken(1)", "testing/x builds a AccessToken"),
         ("core/signature", "VerifiedToken(token, key)", None),
+        ("guard", "object.__new__(AccessToken)", "guard builds a AccessToken"),
+        ("guard", "x = access_token.AccessToken.__new__(t)", "guard builds a AccessToken"),
+        ("core/access_token", "object.__new__(AccessToken)", None),
+        ("core/flow", "signature.VerifiedToken._make([token, key])", "builds a VerifiedToken"),
+        ("stores/verified", "KnownToken(token, policy)", "builds a KnownToken"),
+        ("core/known_token", "KnownToken(token, policy)", None),
         ("guard", "x = 1\n" * (LONGEST_MODULE + 1), f"guard has {LONGEST_MODULE + 1} lines"),
         ("guard", "x = 1\n" * LONGEST_MODULE, None),
         ("guard", "def f():\n" + "    pass\n" * LONGEST_FUNCTION, "guard.f has 41 lines"),

@@ -47,6 +47,7 @@ EXAMPLES = {
     "leeway": ("1m", 60.0),
     "max_token_age": ("1h", 3600.0),
     "max_token_bytes": ("4096", 4096),
+    "token_cache": ("0", 0),
 }
 
 
@@ -489,7 +490,6 @@ def test_a_line_break_in_a_value_begins_no_line_of_the_message():
         ("missing_audience", "client"),
         ("resource", "https://api.example"),
         ("resource", "/api"),
-        ("token_cache", "0"),
         ("introspection_uri", "https://issuer.example/introspect"),
         ("introspection_client_id", "api"),
         ("introspection_client_secret", "hush"),

@@ -10,9 +10,8 @@ import pytest
 from bearerguard import RejectedError, role, scope
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import find
-from bearerguard.core.flow import admit, authenticate
+from bearerguard.core.flow import authenticate, enforce
 from bearerguard.core.needs import check_need, need_of, needs_of
-from bearerguard.core.request import RequestView
 from bearerguard.core.trust import Trust
 
 AUD = "https://api.example"
@@ -381,7 +380,8 @@ def test_an_issuer_grants_no_more_than_the_operator_lets_it(
     raw = issuer.token("read write", roles=["read", "write"])
 
     def verified(**rules):
-        return driver.run(authenticate(raw, Trust.of([policy(issuer.url, **rules)]), clock()))
+        trust = Trust.of([policy(issuer.url, **rules)])
+        return driver.run(authenticate(raw, trust, clock())).token
 
     token = verified(scopes_allowed=allowed)
     assert (token.scopes, token.roles) == (kept, {"read", "write"})
@@ -392,12 +392,16 @@ def test_an_issuer_grants_no_more_than_the_operator_lets_it(
 def test_a_scope_that_an_issuer_may_not_grant_opens_no_route(issuer, driver, policy, clock):
     driver.publish(issuer)
     raw = issuer.token("read write")
-    view = RequestView("GET", "/", None, (("authorization", f"Bearer {raw}"),))
     own = {"required_scopes": ("write",)}
+
+    def admit(trust, access):
+        known = yield from authenticate(raw, trust, clock())
+        enforce(access, known.token)
+
     for rules, access in (({}, Access(need=scope("write"))), (own, Access())):
         for allowed, reason in (("read", "scope_insufficient"), ("write", None)):
             rule = policy(issuer.url, scopes_allowed=frozenset({allowed}), **rules)
-            outcome = driver.outcome(admit(view, access, Trust.of([rule]), clock()))
+            outcome = driver.outcome(admit(Trust.of([rule]), access))
             assert reason == getattr(outcome, "reason", None)
 
 

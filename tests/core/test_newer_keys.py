@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bearerguard import AccessToken, RejectedError, UnavailableError
+from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.explain import explain
 from bearerguard.core.flow import KeyQuery, authenticate
 from bearerguard.core.jwk import parse_key
+from bearerguard.core.known_token import KnownToken
 from bearerguard.core.trust import Trust
 from bearerguard.testing import SigningKey
 
@@ -26,7 +27,7 @@ def decide(driver, trust, clock):
         asked = [*driver.queries]
         outcome = driver.outcome(authenticate(raw, trust, clock()))
         assert asked == driver.queries
-        assert report.accepted is isinstance(outcome, AccessToken)
+        assert report.accepted is isinstance(outcome, KnownToken)
         if not report.accepted:
             decisive = next(check for check in report.checks if not check.passed)
             verdict = False if isinstance(outcome, RejectedError) else None
@@ -60,7 +61,7 @@ def test_a_token_without_a_kid_is_verified_with_a_key_published_since(
 ):
     """PS256: the old RSA key was tried in vain; ES256: it could not be tried at all."""
     old = rotated(alg)
-    assert decide(unnamed(issuer)).subject == "user-1"
+    assert decide(unnamed(issuer)).token.subject == "user-1"
     first, second = driver.queries
     assert KeyQuery(issuer.url, None, alg) == first
     assert KeyQuery(issuer.url, None, alg, tried=old) == second
@@ -68,7 +69,7 @@ def test_a_token_without_a_kid_is_verified_with_a_key_published_since(
 
 def test_a_token_that_the_first_keys_verify_asks_once(driver, issuer, decide):
     driver.publish(issuer)
-    assert decide(unnamed(issuer)).subject == "user-1"
+    assert decide(unnamed(issuer)).token.subject == "user-1"
     assert [KeyQuery(issuer.url, None, "RS256")] == driver.queries
 
 

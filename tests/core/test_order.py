@@ -131,7 +131,7 @@ def trust(request, issuer, driver, policy, order_guard):
 
 def test_a_token_without_a_defect_passes_with_several_issuers(issuer, driver, trust):
     flow = authenticate(token_with(issuer, []), trust, NOW)
-    assert driver.run(flow).issuer == issuer.url
+    assert driver.run(flow).token.issuer == issuer.url
 
 
 @pytest.mark.parametrize("first", range(len(STAGES)), ids=[stage.check for stage in STAGES])

@@ -8,11 +8,11 @@ import time
 import pytest
 import trio
 
+from bearerguard import forks
 from bearerguard.core.jwk import secret_key
 from bearerguard.core.key_set import KeySet
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import FetchEnded, FetchStarted, KeyStateChanged
-from bearerguard.jwks import forks
 from bearerguard.jwks import source as source_module
 from bearerguard.jwks.keys import LoadError, StaticKeys
 from bearerguard.jwks.source import KeySource
