@@ -12,7 +12,7 @@ from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import UNMARKED, Mark
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
-from bearerguard.core.request import RequestView
+from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.gate import Gate
 from bearerguard.guard import Guard
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+OCTETS = {name.encode(): name for name in FIELDS}
 # RFC 6455 section 7.4.1 (policy violation), and "try again later" of its registry.
 CLOSE_REFUSED, CLOSE_UNAVAILABLE = 1008, 1013
 
@@ -66,10 +67,29 @@ class BearerAuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        if scope["type"] == "lifespan":
-            await self._start(scope, receive, send)
-        elif scope["type"] in ("http", "websocket"):
-            await self._serve(scope, receive, send)
+        if scope["type"] not in ("http", "websocket"):
+            await (self._start if scope["type"] == "lifespan" else self.app)(scope, receive, send)
+            return
+        if self._problem is not None:
+            raise self._problem
+        if not self.gate.has_looked:  # a server without the lifespan protocol
+            self.on_start(scope)
+        request = view_of(scope)
+        if self.gate.asks_if_ready(request) and scope["type"] == "http":
+            is_ready = await self.gate.guard.aready()
+            await refuse(answer_if_ready(is_ready=is_ready), scope, receive, send)
+            return
+        mark = self.mark_for(scope, request)
+        access = self.gate.access(request, mark)
+        try:
+            token = await self.gate.guard.aadmit(request, access)
+        except (RejectedError, UnavailableError) as refusal:
+            await refuse(self.gate.guard.answer(refusal, access), scope, receive, send)
+            return
+        self.attach(scope, request, mark, token)
+        if self.close_at_expiry and token is not None and scope["type"] == "websocket":
+            left_s = token.expires_at + self.gate.guard.settings.leeway - self.gate.guard.clock()
+            await _run_until_expiry(self.app, scope, receive, send, left_s)
         else:
             await self.app(scope, receive, send)
 
@@ -88,30 +108,6 @@ class BearerAuthMiddleware:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(self._problem)})
             raise self._problem  # for test clients, which look at nothing else
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._problem is not None:
-            raise self._problem
-        if not self.gate.has_looked:  # a server without the lifespan protocol
-            self.on_start(scope)
-        request = view_of(scope)
-        if scope["type"] == "http" and self.gate.asks_if_ready(request):
-            is_ready = await self.gate.guard.aready()
-            await refuse(answer_if_ready(is_ready=is_ready), scope, receive, send)
-            return
-        mark = self.mark_for(scope, request)
-        access = self.gate.access(request, mark)
-        try:
-            token = await self.gate.guard.aadmit(request, access)
-        except (RejectedError, UnavailableError) as refusal:
-            await refuse(self.gate.guard.answer(refusal, access), scope, receive, send)
-            return
-        self.attach(scope, request, mark, token)
-        if token is not None and scope["type"] == "websocket" and self.close_at_expiry:
-            left_s = token.expires_at + self.gate.guard.settings.leeway - self.gate.guard.clock()
-            await _run_until_expiry(self.app, scope, receive, send, left_s)
-        else:
-            await self.app(scope, receive, send)
 
     def on_start(self, scope: Scope) -> None:
         """Look at the application once; here nobody knows anything of its views."""
@@ -134,13 +130,16 @@ class BearerAuthMiddleware:
 def view_of(scope: Scope) -> RequestView:
     """Translate an ASGI connection; a WebSocket handshake is a GET."""
     raw_path = scope.get("raw_path")
+    headers = [
+        (known, value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if (known := OCTETS.get(name.lower())) is not None
+    ]
     return RequestView(
-        method=scope.get("method", "GET"),
-        path=_routed_path(scope),
-        raw_path=raw_path.decode("latin-1") if raw_path else None,
-        headers=[
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ],
+        scope.get("method", "GET"),
+        _routed_path(scope),
+        raw_path.decode("latin-1") if raw_path else None,
+        headers,
     )
 
 
@@ -168,8 +167,10 @@ def _routed_path(scope: Scope) -> str:
     """Give the path less root_path: the string that an application below a mount routes on."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
+    if not root:
+        return path
     below = path.removeprefix(root)
-    return below if root and path.startswith(root) and below[:1] in ("", "/") else path
+    return below if path.startswith(root) and below[:1] in ("", "/") else path
 
 
 async def _run_until_expiry(

@@ -72,6 +72,13 @@ class Directory:
         known = None if self._resolver is None else self._resolver.find(query.issuer)
         return None if known is None else known.policy
 
+    def at_once(self, query: Query) -> Sequence[Key] | None:
+        """Give what is there and needs nothing done; nothing where it has to be asked for."""
+        if not isinstance(query, KeyQuery):
+            return None
+        known = self._configured.get(query.issuer)
+        return None if known is None or query.tried else known.keys.at_once(query.kid)
+
     async def aanswer(self, query: Query) -> Sequence[Key] | Policy | None:
         """Do the same from a task; never raises RuntimeError."""
         if isinstance(query, KeyQuery):

@@ -26,13 +26,17 @@ def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:
         return result
 
 
-async def adrive(flow: Flow[Result], answer: Callable[[Query], Awaitable[Answered]]) -> Result:
-    """Do the same from a task."""
+async def adrive(
+    flow: Flow[Result],
+    at_once: Callable[[Query], Answered],
+    answer: Callable[[Query], Awaitable[Answered]],
+) -> Result:
+    """Do the same from a task; ``at_once`` gives what is there, so that mostly nothing waits."""
     try:
         query = next(flow)
         while True:
             try:
-                found = await answer(query)
+                found = at_once(query) or await answer(query)
             except (RejectedError, UnavailableError) as error:
                 query = flow.throw(error)
             else:

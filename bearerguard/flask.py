@@ -145,19 +145,21 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
 
 def _admit() -> flask.Response | None:
     """Decide before the view is run; a response ends the request."""
-    app = flask.current_app
+    # Out of Flask's proxies, which look for the request anew at each attribute.
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    flask_request = flask.request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     gate: Gate = app.extensions[EXTENSION]
     if not gate.has_looked:  # at the first request, when all routes are known
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
     # Not in flask.g, which a request that is made within another one shares with it.
-    request_environ = flask.request.environ
+    request_environ = flask_request.environ
     request = view_of(request_environ)
     # Also for what still runs after a refusal: error handlers, after_request, teardown.
     request_environ[PASSED] = Passed(gate, request, None, ())
     if gate.asks_if_ready(request):
         return _response(answer_if_ready(is_ready=gate.guard.ready()))
-    found = _mark_of_view(request)
+    found = _mark_of_view(app, flask_request.url_rule, request)
     access = gate.access(request, found)
     try:
         token = gate.guard.admit(request, access)
@@ -167,15 +169,16 @@ def _admit() -> flask.Response | None:
     return None
 
 
-def _mark_of_view(request: RequestView) -> Mark:
+def _mark_of_view(app: flask.Flask, rule: Any, request: RequestView) -> Mark:
     """Tell what the view says that Flask has matched; nothing for 404, 405 and redirects."""
-    rule = flask.request.url_rule
     if rule is None:
         return UNMARKED
-    view = flask.current_app.view_functions.get(rule.endpoint)
-    automatic = request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)
+    view = app.view_functions.get(rule.endpoint)
     found = mark_of(view, request.method)
-    return replace(found, answers_options=not automatic and not found.is_wrapper)
+    is_automatic = getattr(rule, "provide_automatic_options", False)
+    if request.method != "OPTIONS" or is_automatic or found.is_wrapper:
+        return found
+    return replace(found, answers_options=True)
 
 
 def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:

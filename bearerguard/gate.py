@@ -5,8 +5,7 @@ asks the guard, and writes the answer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bearerguard.core.access import Access, AccessTable, problem_of_path
 from bearerguard.core.access_token import AccessToken
@@ -101,8 +100,7 @@ class Gate:
                 logger.warning("one open view serves %s: all of them are open", ", ".join(paths))
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(NamedTuple):
     """What the gate let through, left with the request for the wrappers of the views.
 
     ``enforced`` are the needs of the view that were enforced on the way in.

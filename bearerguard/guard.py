@@ -129,15 +129,20 @@ class Guard:
         """
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
-        flow = authenticate(raw, self.trust, self.clock(), known)
-        return self._accepted(drive(flow, self.issuers.answer), known, digest)
+        if known is None or not self._holds_at_once(known):
+            flow = authenticate(raw, self.trust, self.clock(), known)
+            known = self._noted(drive(flow, self.issuers.answer), digest)
+        return copy_of(known.token)
 
     async def averify(self, raw: str) -> AccessToken:
         """Verify one access token without blocking the event loop; otherwise as :meth:`verify`."""
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
-        flow = authenticate(raw, self.trust, self.clock(), known)
-        return self._accepted(await adrive(flow, self.issuers.aanswer), known, digest)
+        if known is None or not self._holds_at_once(known):
+            flow = authenticate(raw, self.trust, self.clock(), known)
+            found = await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
+            known = self._noted(found, digest)
+        return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
         """Decide about a request: its token, or None for an anonymous caller who may pass.
@@ -180,7 +185,8 @@ class Guard:
 
     async def aexplain(self, raw: str) -> Explanation:
         """Run every check on a token, fetching the keys where needed; never raises."""
-        return await adrive(explain(raw, self.trust, self.clock()), self.issuers.aanswer)
+        flow = explain(raw, self.trust, self.clock())
+        return await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
@@ -213,13 +219,18 @@ class Guard:
     def _has_keys(self) -> bool:
         return self.issuers.may_grow or any(_are_there(known) for known in self.issuers.all())
 
-    def _accepted(
-        self, found: KnownToken, known: KnownToken | None, digest: bytes | None
-    ) -> AccessToken:
-        if found is not known:
-            self._verified.keep(digest, found)
+    def _holds_at_once(self, known: KnownToken) -> bool:
+        """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.
+
+        That takes no lock, waits for nothing and refuses nothing.
+        """
+        policy = self.trust.policies.get(known.query.issuer)
+        return known.holds(policy, self.issuers.at_once(known.query), self.clock())
+
+    def _noted(self, found: KnownToken, digest: bytes | None) -> KnownToken:
+        self._verified.keep(digest, found)
         self.issuers.note_good_token(found.query.issuer)
-        return copy_of(found.token)
+        return found
 
     def _notify(self, event: Event) -> None:
         log_event(event)

@@ -41,6 +41,9 @@ def log_start(settings: Settings, policy: Policy) -> None:
 
 def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView) -> None:
     """Write the one log line of a refused request: the reason and facts, never the token."""
+    level = logging.INFO if isinstance(refusal, RejectedError) else logging.WARNING
+    if not logger.isEnabledFor(level):
+        return
     facts: dict[str, object] = {
         "reason": refusal.reason,
         "status": refusal.status,
@@ -51,10 +54,8 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
         facts["expected"] = _short(refusal.expected)
         facts["found"] = _short(refusal.found)
         facts["hint"] = hint_for(refusal)
-        level = logging.INFO
     else:
         facts["found"] = _short(refusal.detail)
-        level = logging.WARNING
     logger.log(level, "refused: %s", _line(facts), extra={"bearerguard": facts})
 
 

@@ -13,7 +13,7 @@ not look into the application, and raises where no middleware guards it.
 import functools
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from starlette.authentication import AuthCredentials, BaseUser
@@ -51,7 +51,7 @@ from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
 from bearerguard.gate import Passed
 from bearerguard.guard import Guard
-from bearerguard.starlette_routing import endpoints, find_endpoint
+from bearerguard.starlette_routing import endpoints, find_endpoint, owner_of_routes
 
 __all__ = [
     "BearerAuthMiddleware",
@@ -71,12 +71,12 @@ __all__ = [
 PASSED = "bearerguard.passed"
 
 
-@dataclass(frozen=True)
 class BearerUser(BaseUser):
     """The caller, as Starlette's ``request.user``. ``token`` is None for an anonymous one."""
 
-    token: AccessToken | None
-    name: str
+    def __init__(self, token: AccessToken | None, name: str) -> None:
+        self.token = token
+        self.name = name
 
     @property
     def is_authenticated(self) -> bool:
@@ -114,17 +114,20 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
     ) -> None:
         self.app = app
         self.close_at_expiry = close_at_expiry
+        self._owner = owner_of_routes(app)
         self._build(guard=guard, settings=settings, optional=optional, readiness=readiness)
 
     def on_start(self, scope: asgi.Scope) -> None:
         """Say where a need wins over something that looks open."""
-        self.gate.log_conflicts(endpoints(self.app, scope))
+        self.gate.log_conflicts(endpoints(self._owner, scope))
 
     def mark_for(self, scope: asgi.Scope, request: RequestView) -> Mark:
         """Tell what the view says that the router is going to match."""
-        endpoint = find_endpoint(self.app, scope)
+        endpoint = find_endpoint(self._owner, scope)
         found = mark_of(endpoint, request.method)
-        return replace(found, answers_options=endpoint is not None and not found.is_wrapper)
+        if request.method != "OPTIONS" or endpoint is None or found.is_wrapper:
+            return found
+        return replace(found, answers_options=True)
 
     def attach(
         self, scope: asgi.Scope, request: RequestView, mark: Mark, token: AccessToken | None
@@ -132,7 +135,7 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
         """Hand the token to the application, as ``request.user`` and ``request.auth``."""
         super().attach(scope, request, mark, token)
         scope["user"] = BearerUser(token, self.gate.identity(token) if token else "")
-        scope["auth"] = AuthCredentials(sorted(token.scopes) if token else [])
+        scope["auth"] = AuthCredentials(sorted(token.scopes) if token else ())
         scope[PASSED] = Passed(self.gate, request, token, mark.needs if token else ())
 
 

@@ -9,44 +9,48 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Match, Router
 
-from bearerguard.asgi import ASGIApp, Scope
+from bearerguard.asgi import Scope
 
 
-def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
-    """Give the endpoint that a connection will reach below ``app``, or None where none answers.
+def find_endpoint(owner: Any, scope: Scope) -> Any:
+    """Give the endpoint that a connection will reach, or None where none answers.
 
-    None also stands for a method that the route does not serve, and for applications that cannot be
-    looked into: then no view opens anything, and its own wrapper enforces what it needs.
+    ``owner`` is what :func:`owner_of_routes` gave. None also stands for a method that the route
+    does not serve, and for applications that cannot be looked into: then no view opens anything,
+    and its own wrapper enforces what it needs.
     """
-    routes = _routes(app, scope)
+    routes = _routes(owner, scope)
     return _match(routes, dict(scope)) if routes is not None else scope.get("endpoint")
 
 
-def endpoints(app: ASGIApp, scope: Scope) -> Iterator[tuple[str, Any]]:
+def endpoints(owner: Any, scope: Scope) -> Iterator[tuple[str, Any]]:
     """List the path and the endpoint of every route, those of mounts included."""
-    yield from _listed(_routes(app, scope) or (), "")
+    yield from _listed(_routes(owner, scope) or (), "")
 
 
-def _routes(app: ASGIApp, scope: Scope) -> Sequence[BaseRoute] | None:
+def owner_of_routes(app: Any) -> Any:
+    """Walk down the stack of middleware to what has routes, or None; they may still change."""
+    while app is not None:
+        # A router with middleware of its own hands them its bound method.
+        bound_to = getattr(app, "__self__", None)
+        owner = bound_to if isinstance(bound_to, Router) else app
+        routes = getattr(owner, "routes", None)
+        if isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes):
+            return owner
+        app = getattr(app, "app", None)
+    return None
+
+
+def _routes(owner: Any, scope: Scope) -> Sequence[BaseRoute] | None:
     """Give the routes below a middleware, or those that Starlette itself tells of.
 
     A middleware may hide what it wraps. Below a route the router has decided already for an
     endpoint, which may be an application; above all routes Starlette names the application.
     """
-    below = _routes_of(app)
-    return below if below is not None else _routes_of(scope.get("endpoint", scope.get("app")))
-
-
-def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
-    """Walk down the stack of middleware to what has routes."""
-    while app is not None:
-        # A router with middleware of its own hands them its bound method.
-        owner = getattr(app, "__self__", None)
-        routes = getattr(owner if isinstance(owner, Router) else app, "routes", None)
-        if isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes):
-            return routes
-        app = getattr(app, "app", None)
-    return None
+    if owner is None:
+        owner = owner_of_routes(scope.get("endpoint", scope.get("app")))
+    routes: Sequence[BaseRoute] | None = getattr(owner, "routes", None)
+    return routes
 
 
 def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
@@ -56,16 +60,17 @@ def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
         except Exception:  # noqa: BLE001  a converter that a path breaks, as Starlette's for integers
             return None
         if found is Match.FULL:
-            inner = {**scope, **child_scope}
             below = _below(route)
-            return inner.get("endpoint") if below is None else _match(below, inner)
+            if below is None:
+                return child_scope.get("endpoint", scope.get("endpoint"))
+            return _match(below, {**scope, **child_scope})
     return None
 
 
 def _below(route: Any) -> Sequence[BaseRoute] | None:
     """Give the routes of what is mounted; None for a route to a view, or to something opaque."""
     known = getattr(route, "routes", None)  # a Mount knows them also behind its own middleware
-    return known or (None if known is None else _routes_of(route.app))
+    return known or (None if known is None else _routes(owner_of_routes(route.app), {}))
 
 
 def _listed(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
-from bearerguard.core.request import RequestView
+from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.gate import Gate
 from bearerguard.guard import Guard
@@ -20,12 +20,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# The header fields that a decision may depend on, as WSGI spells them (PEP 3333).
-FIELDS = {
-    "HTTP_AUTHORIZATION": "authorization",
-    "HTTP_ORIGIN": "origin",
-    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "access-control-request-method",
-}
+# As WSGI spells them (PEP 3333).
+VARIABLES = {f"HTTP_{name.upper().replace('-', '_')}": name for name in FIELDS}
 
 
 class BearerAuthMiddleware:
@@ -79,10 +75,10 @@ def view_of(environ: Environ) -> RequestView:
     """Translate a WSGI request."""
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     return RequestView(
-        method=environ["REQUEST_METHOD"],
-        path=_decoded(environ.get("PATH_INFO", "")),
-        raw_path=raw.partition("?")[0] if raw else None,
-        headers=[(name, environ[key]) for key, name in FIELDS.items() if key in environ],
+        environ["REQUEST_METHOD"],
+        _decoded(environ.get("PATH_INFO", "")),
+        raw.partition("?")[0] if raw else None,
+        [(name, environ[key]) for key, name in VARIABLES.items() if key in environ],
     )
 
 
@@ -95,4 +91,4 @@ def refuse(answer: Answer, request: RequestView, start_response: StartResponse) 
 
 def _decoded(path: str) -> str:
     """PEP 3333 hands octets over as latin-1; what is not UTF-8 becomes U+FFFD, as in ASGI."""
-    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")

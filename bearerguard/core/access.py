@@ -8,7 +8,7 @@ read in two ways is never public and matches no rule.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bearerguard.core.needs import Need, needs_of
 from bearerguard.core.request import RequestView
@@ -25,10 +25,11 @@ AMBIGUOUS = ("\\", "\x00", "\ufffd")
 # How Starlette and Flask write the variable part of a path: "/orders/{id}", "/orders/<int:id>".
 VARIABLE = re.compile(r"\{[^}]*\}|<[^>]*>")
 RULE = re.compile(r"(\*|[A-Z]+) (/\S*)")
+# Most paths: no letter of theirs could mean anything else to anybody, and no segment is empty.
+PLAIN = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """What one request has to bring. A ``need`` wins over ``public`` and ``optional``.
 
     ``unruled`` says that a table of rules does not name the path: then no token is enough.
@@ -41,6 +42,10 @@ class Access:
     optional: bool = False
     unruled: bool = False
     answers_options: bool = False
+
+
+GUARDED, UNRULED = Access(), Access(unruled=True)
+PUBLIC, OPTIONAL = Access(public=True), Access(optional=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class PathSet:
         return cls(exact, tuple(entry[:-1] for entry in entries if entry.endswith("/*")))
 
     def has(self, path: str) -> bool:
-        """Tell whether a path in normal form is one of these."""
+        """Tell whether a path is one of these, if it is in normal form."""
         return path in self.exact or path.startswith(self.folders)
 
     def samples(self) -> tuple[str, ...]:
@@ -125,21 +130,20 @@ class AccessTable:
 
     def access(self, request: RequestView) -> Access:
         """Tell what a request has to bring; a rule wins over a public entry for the same path."""
-        normal = is_normal(request)
-        rule = self._rule_for(request) if normal else None
+        rule = self._rule_for(request) if self.rules else None
+        is_public, is_optional = self.public.has(request.path), self.optional.has(request.path)
+        if rule is None and not is_public and not is_optional and self.rules is None:
+            return GUARDED
+        if not is_normal(request):
+            return GUARDED if self.rules is None else UNRULED
         if rule is not None:
             # A preflight that a rule speaks of gets to the application only with what it needs:
             # nobody here can tell a CORS layer from a view that does not look at the method.
             return Access(need=rule.need, answers_options=True)
-        if normal and self.public.has(request.path):
-            return Access(public=True)
-        if normal and self.optional.has(request.path):
-            return Access(optional=True)
-        if self.rules is None:
-            return Access()
+        if is_public or is_optional:
+            return PUBLIC if is_public else OPTIONAL
         # "*" speaks of paths that everybody reads alike; another spelling might belong to a rule.
-        unruled = not normal or self.otherwise is None
-        return Access(unruled=True) if unruled else Access(need=self.otherwise)
+        return UNRULED if self.otherwise is None else Access(need=self.otherwise)
 
     def opens(self, route: str) -> bool:
         """Tell whether an entry calls a path of this route open; it may have variable parts."""
@@ -169,6 +173,8 @@ def is_normal(request: RequestView) -> bool:
     path = request.path
     if request.method != request.method.upper():
         return False
+    if "%" not in (request.raw_path or "") and PLAIN.fullmatch(path):
+        return True
     if not path.startswith("/") or any(character in path for character in AMBIGUOUS):
         return False
     if STILL_ENCODED.search(path):

@@ -9,6 +9,7 @@ Nothing out of a request is repeated.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bearerguard.errors import RejectedError, UnavailableError
 
@@ -30,14 +31,10 @@ def answer_to(
     ``realm`` is the protection space, ``scopes`` all that the route needs, where that is known.
     Source: RFC 6750 section 3.1; 503 without a challenge, because the credentials are not to blame.
     """
-    content: dict[str, str] = {}
-    if refusal.error is not None and refusal.description is not None:
-        content = {"error": refusal.error, "error_description": refusal.description}
-    if isinstance(refusal, UnavailableError):
-        special = ("Retry-After", str(refusal.retry_after))
-    else:
-        special = ("WWW-Authenticate", challenge(refusal, realm, scopes))
-    return _answer(refusal.status, content, special)
+    if isinstance(refusal, RejectedError):
+        return _rejection(refusal.reason, realm, scopes)
+    special = ("Retry-After", str(refusal.retry_after))
+    return _answer(refusal.status, _content(refusal), special)
 
 
 def answer_if_ready(*, is_ready: bool) -> Answer:
@@ -58,6 +55,20 @@ def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) 
     if scopes and refusal.error != "invalid_request":
         parameters["scope"] = " ".join(scopes)
     return "Bearer " + ", ".join(f'{name}="{_quote(text)}"' for name, text in parameters.items())
+
+
+@lru_cache(1024)
+def _rejection(reason: str, realm: str, scopes: tuple[str, ...]) -> Answer:
+    """Nothing of it depends on the request, so that each answer is written once."""
+    refusal = RejectedError(reason)
+    special = ("WWW-Authenticate", challenge(refusal, realm, scopes))
+    return _answer(refusal.status, _content(refusal), special)
+
+
+def _content(refusal: RejectedError | UnavailableError) -> dict[str, str]:
+    if refusal.error is None or refusal.description is None:
+        return {}
+    return {"error": refusal.error, "error_description": refusal.description}
 
 
 def _answer(status: int, content: Mapping[str, object], *special: tuple[str, str]) -> Answer:

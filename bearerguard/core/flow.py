@@ -76,12 +76,10 @@ def authenticate(
         RejectedError: the token is not good for this API.
         UnavailableError: no keys, or no policy, to decide with.
     """
-    # The keys are asked for as for a new token: one that was withdrawn, or an issuer that nobody
-    # could reach for too long, ends what it vouched for here as well.
     if known is not None and known.valid_from <= now < known.valid_until:
         issuer = known.query.issuer
-        policy = trust.only or trust.policies.get(issuer) or (yield IssuerQuery(issuer))
-        if policy is known.policy and known.key in (yield known.query):
+        policy = trust.policies.get(issuer) or (yield IssuerQuery(issuer))
+        if known.holds(policy, (yield known.query), now):
             return known
     check_size(raw, trust.max_bytes)
     parts = split(raw)

@@ -4,6 +4,7 @@ The claims and the signature of a token never change, so that one verification i
 change is the time, the issuer's keys, and who the issuer is.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bearerguard.core.access_token import AccessToken, access_token_of
@@ -26,6 +27,20 @@ class KnownToken(NamedTuple):
     query: KeyQuery
     valid_from: float
     valid_until: float
+
+    def holds(self, policy: Policy | None, keys: Sequence[Key] | None, now: float) -> bool:
+        """Tell whether the same token would be verified by the same key and policy now.
+
+        ``keys`` are those that its query finds now: a key that was withdrawn, or an issuer that
+        nobody could reach for too long, ends what it vouched for. No other key of the set matters:
+        a rotation does not make the tokens of keys that stay unknown.
+        """
+        return (
+            policy is self.policy
+            and self.valid_from <= now < self.valid_until
+            and keys is not None
+            and self.key in keys
+        )
 
 
 def known_token_of(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:

@@ -7,12 +7,13 @@ before or after: whichever of the two it registered carries the mark.
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from bearerguard.core.access import Access
-from bearerguard.core.needs import Need, needs_of
+from bearerguard.core.access import GUARDED, Access
+from bearerguard.core.needs import Need, both, needs_of
 from bearerguard.errors import ConfigurationError
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -47,14 +48,21 @@ class Mark:
 
     def on(self, access: Access) -> Access:
         """Add what the view says to what the paths say."""
-        needs = self.needs if access.need is None else (access.need, *self.needs)
-        return replace(
-            access,
-            need=needs_of(needs) if needs else None,
+        if access is GUARDED:
+            return self.alone
+        return Access(
+            need=both(access.need, self.alone.need),
             public=access.public or self.public,
             optional=access.optional or self.optional,
+            unruled=access.unruled,
             answers_options=access.answers_options or self.answers_options,
         )
+
+    @functools.cached_property
+    def alone(self) -> Access:
+        """What the view says where no path says anything, as for nearly all of them."""
+        need = needs_of(self.needs) if self.needs else None
+        return Access(need, self.public, self.optional, answers_options=self.answers_options)
 
 
 UNMARKED = Mark()
@@ -65,6 +73,8 @@ def missing(needs: Iterable[Need], among: Iterable[Need]) -> tuple[Need, ...]:
 
     The very same object is looked for: ``claim("a", equals=1) == claim("a", equals=True)``.
     """
+    if needs is among:
+        return ()
     known = {id(need) for need in among}
     return tuple(need for need in needs if id(need) not in known)
 
@@ -145,6 +155,8 @@ def mark_of(endpoint: Any, method: str) -> Mark:
     Looks through ``functools.partial``, into classes of views, and at the method of such a class
     that will handle the request.
     """
+    if isinstance(endpoint, types.FunctionType) and not hasattr(endpoint, "view_class"):
+        return own_mark(endpoint)
     found = UNMARKED
     while isinstance(endpoint, functools.partial):
         found = found.plus(own_mark(endpoint))

@@ -212,6 +212,13 @@ def needs_of(values: Iterable[NeedLike]) -> Need:
     return all_of(*values) if values else authenticated
 
 
+def both(one: Need | None, other: Need | None) -> Need | None:
+    """Need what two needs ask for that are in force already, and so need no looking at."""
+    if one is None or other is None:
+        return other if one is None else one
+    return AllOf(_flat((one, other), AllOf))
+
+
 def check_need(need: Need, token: AccessToken) -> None:
     """Enforce a need.
 

@@ -56,6 +56,10 @@ class Keys(Protocol):
         """Do the same from a task; never raises RuntimeError."""
         ...
 
+    def at_once(self, kid: str | None) -> tuple[Key, ...]:
+        """Give the keys that may be used without anything else to do; none where there is."""
+        ...
+
     def present(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Do the same with the keys that are there, without any fetch."""
         ...
@@ -86,6 +90,10 @@ class StaticKeys:
         return self.keys(kid, tried)
 
     present = keys
+
+    def at_once(self, _kid: str | None) -> tuple[Key, ...]:
+        """Give every key."""
+        return self.key_set.keys
 
     def wake(self) -> None:
         """There is nothing to fetch."""

@@ -66,7 +66,8 @@ class KeySource:
 
     def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys for a key id; see :class:`bearerguard.jwks.keys.Keys`."""
-        step = self._first_step(kid, tried)
+        there = () if tried else self.at_once(kid)
+        step = there or self._step(kid, tried, 0)
         while isinstance(step, Pending):
             wait_in_thread(step.landed, step.timeout_s)
             step = self._step(kid, tried, step.sequence)
@@ -74,11 +75,16 @@ class KeySource:
 
     async def akeys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys for a key id; see :class:`bearerguard.jwks.keys.Keys`."""
-        step = self._first_step(kid, tried)
+        there = () if tried else self.at_once(kid)
+        step = there or self._step(kid, tried, 0)
         while isinstance(step, Pending):
             await wait_in_task(step.landed, step.timeout_s)
             step = self._step(kid, tried, step.sequence)
         return step
+
+    def at_once(self, kid: str | None) -> tuple[Key, ...]:
+        """Give fresh keys, without any lock; see :class:`bearerguard.jwks.keys.Keys`."""
+        return self._cache.fresh(kid, self._clock())
 
     def present(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys that are there; see :class:`bearerguard.jwks.keys.Keys`."""
@@ -118,11 +124,6 @@ class KeySource:
             "last_error": cache.error,
             "generation": snapshot.generation if snapshot else 0,
         }
-
-    def _first_step(self, kid: str | None, tried: Tried) -> tuple[Key, ...] | Pending:
-        """Answer without any lock where the keys are there and nothing else has to happen."""
-        there = () if tried else self._cache.fresh(kid, self._clock())
-        return there or self._step(kid, tried, 0)
 
     def _step(self, kid: str | None, tried: Tried, waited_for: int) -> tuple[Key, ...] | Pending:
         """Ask the machine once and do what it says: keys, or a fetch to wait for.

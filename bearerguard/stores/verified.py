@@ -34,7 +34,9 @@ class VerifiedTokens:
     def start_over(self) -> None:
         """Forget everything: a fork may have caught it half written, and the lock held."""
         self._lock = threading.Lock()
-        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(MOST_PAYLOAD_BYTES, self._weight_of)
+        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(
+            MOST_PAYLOAD_BYTES * self._most, self._weight_of
+        )
 
     def digest_of(self, raw: str) -> bytes | None:
         """Give what a token is kept under, or None for what is not kept, text or not."""
@@ -56,5 +58,8 @@ class VerifiedTokens:
                 self._tokens[digest] = known
 
     def _weight_of(self, known: KnownToken) -> int:
-        """Weigh a token so that both limits are one: a small payload takes a token's share."""
-        return max(len(known.token.payload), MOST_PAYLOAD_BYTES // self._most)
+        """Weigh a token so that both limits are one: a small payload takes a token's share.
+
+        Multiplied by the number of tokens, so that nothing is lost in a division.
+        """
+        return max(len(known.token.payload) * self._most, MOST_PAYLOAD_BYTES)
