@@ -6,16 +6,17 @@ app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import UNMARKED, Mark
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
-from bearerguard.gate import Gate
-from bearerguard.guard import Guard
+
+if TYPE_CHECKING:
+    from bearerguard.core.access_token import AccessToken
+    from bearerguard.core.challenge import Answer
+    from bearerguard.guard import Guard
 
 __all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
 
@@ -52,7 +53,7 @@ class BearerAuthMiddleware:
         app: ASGIApp,
         /,
         *,
-        guard: Guard | None = None,
+        guard: "Guard | None" = None,
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
         readiness: str | None = None,
@@ -77,7 +78,7 @@ class BearerAuthMiddleware:
         request = view_of(scope)
         if self.gate.asks_if_ready(request) and scope["type"] == "http":
             is_ready = await self.gate.guard.aready()
-            await refuse(answer_if_ready(is_ready=is_ready), scope, receive, send)
+            await refuse(self.gate.answer_probe(is_ready=is_ready), scope, receive, send)
             return
         mark = self.mark_for(scope, request)
         access = self.gate.access(request, mark)
@@ -94,6 +95,8 @@ class BearerAuthMiddleware:
             await self.app(scope, receive, send)
 
     def _build(self, **arguments: Any) -> None:
+        from bearerguard.gate import Gate  # noqa: PLC0415  see there
+
         self._problem: ConfigurationError | None = None
         try:
             self.gate = Gate(**arguments)
@@ -120,7 +123,7 @@ class BearerAuthMiddleware:
         return UNMARKED
 
     def attach(
-        self, scope: Scope, request: RequestView, mark: Mark, token: AccessToken | None
+        self, scope: Scope, request: RequestView, mark: Mark, token: "AccessToken | None"
     ) -> None:
         """Hand the token to the application."""
         _ = request, mark
@@ -143,7 +146,7 @@ def view_of(scope: Scope) -> RequestView:
     )
 
 
-async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(answer: "Answer", scope: Scope, receive: Receive, send: Send) -> None:
     """Send the answer to a refused request, before its body is read."""
     kind = "http.response"
     if scope["type"] == "websocket":
@@ -158,7 +161,7 @@ async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> 
     await send({"type": f"{kind}.body", "body": body})
 
 
-def close_code(answer: Answer) -> int:
+def close_code(answer: "Answer") -> int:
     """Translate an answer for a WebSocket that can only be closed."""
     return CLOSE_UNAVAILABLE if answer.status == UnavailableError.status else CLOSE_REFUSED
 

@@ -10,7 +10,7 @@ few fixed texts below: text out of a token never reaches an answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "REASONS",
@@ -21,8 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What a group of reasons looks like from outside (RFC 6750 section 3.1)."""
 
     status: int

@@ -14,14 +14,12 @@ application without the extension refuses to run a view that needs something.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import flask
 import flask.views
 from werkzeug.local import LocalProxy
 
-from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import (
     UNMARKED,
     Mark,
@@ -46,10 +44,13 @@ from bearerguard.core.needs import (
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
-from bearerguard.gate import Gate, Passed
-from bearerguard.guard import Guard
-from bearerguard.settings import from_app_config
 from bearerguard.wsgi import view_of
+
+if TYPE_CHECKING:
+    from bearerguard.core.access_token import AccessToken
+    from bearerguard.core.challenge import Answer
+    from bearerguard.gate import Gate, Passed
+    from bearerguard.guard import Guard
 
 __all__ = [
     "BearerGuard",
@@ -68,18 +69,15 @@ __all__ = [
 EXTENSION = "bearerguard"
 # Where the extension leaves word for the wrappers of the views, in the request's environ.
 PASSED = "bearerguard.passed"
-UNGUARDED = (
-    "no BearerGuard guards this application, and a view needs a token: write BearerGuard(app)"
-)
+UNGUARDED = "no BearerGuard guards this application, and a view needs one: write BearerGuard(app)"
 
 
 class BearerGuard:
     """The Flask extension: every request needs a valid token unless its view or path is open.
 
     ``BearerGuard(app)``, or ``BearerGuard()`` and later ``init_app(app)``. ``optional`` is a list
-    of paths, ``readiness`` the path of a readiness probe, answered here. Everything else is
-    a setting, read from ``app.config`` (keys ``BEARERGUARD_*``) and the environment where it is not
-    given; or give a ready ``guard``.
+    of paths, ``readiness`` the path of a probe, answered here. Everything else is a setting, read
+    from ``app.config`` (keys ``BEARERGUARD_*``) and the environment; or give a ready ``guard``.
 
     Raises:
         ConfigurationError: naming every problem, as soon as there is an application.
@@ -89,7 +87,7 @@ class BearerGuard:
         self,
         app: flask.Flask | None = None,
         *,
-        guard: Guard | None = None,
+        guard: "Guard | None" = None,
         optional: Sequence[str] = (),
         readiness: str | None = None,
         **settings: Any,
@@ -101,7 +99,9 @@ class BearerGuard:
 
     def init_app(self, app: flask.Flask) -> None:
         """Guard an application; raises ConfigurationError naming every problem."""
-        gate = Gate(**self._arguments, app_config=from_app_config(app.config))
+        from bearerguard.gate import Gate  # noqa: PLC0415  see there
+
+        gate = Gate(**self._arguments, app_config=app.config)
         if EXTENSION in app.extensions:
             raise ConfigurationError("a BearerGuard guards this application already")
         app.extensions[EXTENSION] = gate
@@ -109,20 +109,20 @@ class BearerGuard:
         app.before_request_funcs.setdefault(None, []).insert(0, _admit)
 
 
-class _CurrentToken(LocalProxy[AccessToken]):
+class _CurrentToken(LocalProxy["AccessToken"]):
     """Werkzeug's proxy takes "no request" for false; here that is a mistake, and raises."""
 
     def __bool__(self) -> bool:
         return bool(self._get_current_object())
 
 
-def _find_token() -> AccessToken:
+def _find_token() -> "AccessToken":
     if not flask.has_request_context():
         raise RuntimeError("current_token is there only within a request")
     return cast("AccessToken", _passed().token)
 
 
-current_token: AccessToken = cast("AccessToken", _CurrentToken(_find_token))
+current_token: "AccessToken" = cast("AccessToken", _CurrentToken(_find_token))
 
 
 def requires(*needs: NeedLike) -> Callable[[View], View]:
@@ -152,20 +152,20 @@ def _admit() -> flask.Response | None:
     if not gate.has_looked:  # at the first request, when all routes are known
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
-    # Not in flask.g, which a request that is made within another one shares with it.
+    # Not in flask.g, which a request that is made within another one shares with it. Also for what
+    # still runs after a refusal: error handlers, after_request, teardown.
     request_environ = flask_request.environ
     request = view_of(request_environ)
-    # Also for what still runs after a refusal: error handlers, after_request, teardown.
-    request_environ[PASSED] = Passed(gate, request, None, ())
+    request_environ[PASSED] = gate.passed(request, None, UNMARKED)
     if gate.asks_if_ready(request):
-        return _response(answer_if_ready(is_ready=gate.guard.ready()))
+        return _response(gate.answer_probe(is_ready=gate.guard.ready()))
     found = _mark_of_view(app, flask_request.url_rule, request)
     access = gate.access(request, found)
     try:
         token = gate.guard.admit(request, access)
     except (RejectedError, UnavailableError) as refusal:
         return _response(gate.guard.answer(refusal, access))
-    request_environ[PASSED] = Passed(gate, request, token, found.needs if token else ())
+    request_environ[PASSED] = gate.passed(request, token, found)
     return None
 
 
@@ -173,8 +173,7 @@ def _mark_of_view(app: flask.Flask, rule: Any, request: RequestView) -> Mark:
     """Tell what the view says that Flask has matched; nothing for 404, 405 and redirects."""
     if rule is None:
         return UNMARKED
-    view = app.view_functions.get(rule.endpoint)
-    found = mark_of(view, request.method)
+    found = mark_of(app.view_functions.get(rule.endpoint), request.method)
     is_automatic = getattr(rule, "provide_automatic_options", False)
     if request.method != "OPTIONS" or is_automatic or found.is_wrapper:
         return found
@@ -219,7 +218,7 @@ def _guard_class(view: Any, need: Need) -> None:
     view.as_view = classmethod(guarded_as_view)
 
 
-def _passed() -> Passed:
+def _passed() -> "Passed":
     passed: Passed | None = flask.request.environ.get(PASSED)
     if passed is None:
         raise ConfigurationError(UNGUARDED)
@@ -247,5 +246,5 @@ def _refuse_unguarded(app: flask.Flask, **_: Any) -> None:
 flask.request_started.connect(_refuse_unguarded)
 
 
-def _response(answer: Answer) -> flask.Response:
+def _response(answer: "Answer") -> flask.Response:
     return flask.Response(answer.body, answer.status, list(answer.headers))

@@ -1,22 +1,24 @@
 """What every adapter holds: a guard, and what the operator said about paths.
 
 An adapter only translates: it makes a RequestView, asks the gate what the request has to bring,
-asks the guard, and writes the answer.
+asks the guard, and writes the answer. It loads this module, and with it everything else, when an
+application is guarded and not when it is imported itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bearerguard.core.access import Access, AccessTable, problem_of_path
+from bearerguard.core.access import Access
+from bearerguard.core.access_table import AccessTable, problem_of_path
 from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer
+from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.marks import UNMARKED, Mark, mark_of, missing
 from bearerguard.core.needs import Need, check_need, needs_of
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.guard import Guard
 from bearerguard.log import log_refusal, logger
-from bearerguard.settings import Source
+from bearerguard.settings import Source, from_app_config
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
 PROBES = ("GET", "HEAD")
@@ -37,13 +39,14 @@ class Gate:
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
         readiness: str | None = None,
-        app_config: Source | None = None,
+        app_config: Mapping[str, Any] | None = None,
     ) -> None:
         self.has_looked = False
         problems: list[str] = []
         public: Sequence[str] = ()
         try:
-            self.guard = _guard_of(guard, settings, app_config)
+            config = None if app_config is None else from_app_config(app_config)
+            self.guard = _guard_of(guard, settings, config)
             public = self.guard.settings.public
         except ConfigurationError as error:
             problems += error.problems
@@ -66,6 +69,14 @@ class Gate:
     def asks_if_ready(self, request: RequestView) -> bool:
         """Tell whether this is a readiness probe, which needs no token."""
         return request.path == self._readiness and request.method in PROBES
+
+    def answer_probe(self, *, is_ready: bool) -> Answer:
+        """Build the answer to a readiness probe."""
+        return answer_if_ready(is_ready=is_ready)
+
+    def passed(self, request: RequestView, token: AccessToken | None, mark: Mark) -> "Passed":
+        """Note that a request was let through, for the wrapper of its view."""
+        return Passed(self, request, token, mark.needs if token else ())
 
     def identity(self, token: AccessToken) -> str:
         """Name the caller for frameworks that want one string.

@@ -24,7 +24,8 @@ from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.jwks.fetch import Fetcher
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
-from bearerguard.log import log_event, log_refusal, log_start, logger
+from bearerguard.key_log import log_event
+from bearerguard.log import log_refusal, log_start, logger
 from bearerguard.resolver import Resolve
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens

@@ -7,25 +7,23 @@ facts as ``record.bearerguard``, a dict with the stable names used below.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from bearerguard.core.hints import hint_for
-from bearerguard.core.policy import Policy
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.events import Event, FetchEnded, KeyRefused, KeyStateChanged
-from bearerguard.settings import Settings
+
+if TYPE_CHECKING:
+    from bearerguard.core.policy import Policy
+    from bearerguard.settings import Settings
 
 logger = logging.getLogger("bearerguard")
-key_logger = logging.getLogger("bearerguard.keys")
 
 # A fact may come from a token: as long as an issuer's URL, no longer.
 LONGEST_FACT = 200
-# Seen after every quiet night, and in an outage.
-OUT_OF_DATE = {"stale_ok", "expired"}
 
 
-def log_start(settings: Settings, policy: Policy) -> None:
+def log_start(settings: "Settings", policy: "Policy") -> None:
     """Say what is in force, and what may surprise."""
     algorithms = ", ".join(sorted(policy.algorithms))
     api = ", ".join(settings.audience)
@@ -51,33 +49,19 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
         "path": request.path[:LONGEST_FACT],
     }
     if isinstance(refusal, RejectedError):
-        facts["expected"] = _short(refusal.expected)
-        facts["found"] = _short(refusal.found)
+        facts["expected"] = short(refusal.expected)
+        facts["found"] = short(refusal.found)
         facts["hint"] = hint_for(refusal)
     else:
-        facts["found"] = _short(refusal.detail)
-    logger.log(level, "refused: %s", _line(facts), extra={"bearerguard": facts})
+        facts["found"] = short(refusal.detail)
+    logger.log(level, "refused: %s", line(facts), extra={"bearerguard": facts})
 
 
-def log_event(event: Event) -> None:
-    """Write what happened to an issuer's keys: failures and refused keys as warnings."""
-    facts: dict[str, object] = {"event": type(event).__name__}
-    for name, fact in asdict(event).items():
-        # A key id is as long as whoever publishes the keys likes.
-        facts[name] = _short(fact) if isinstance(fact, str) else fact
-    level = logging.DEBUG
-    if isinstance(event, KeyRefused) or (isinstance(event, FetchEnded) and event.error is not None):
-        level = logging.WARNING
-    elif isinstance(event, KeyStateChanged) and event.after in OUT_OF_DATE:
-        level = logging.INFO
-    key_logger.log(level, "keys: %s", _line(facts), extra={"bearerguard": facts})
-
-
-def _line(facts: Mapping[str, object]) -> str:
+def line(facts: Mapping[str, object]) -> str:
     """Write each value with !r: a line break in a claim must not begin a line of its own."""
     return " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
 
 
-def _short(fact: object) -> str | None:
+def short(fact: object) -> str | None:
     """Shorten a fact; what comes out of a token may be as long as a token."""
     return None if fact is None else str(fact)[:LONGEST_FACT]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bearerguard.core import signature
-from bearerguard.core.access import AccessTable
+from bearerguard.core.access_table import AccessTable
 from bearerguard.core.jwk import secret_key
 from bearerguard.core.needs import SCOPE_TOKEN
 from bearerguard.core.policy import (

@@ -14,7 +14,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.authentication import AuthCredentials, BaseUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -24,8 +24,6 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from bearerguard import asgi
 from bearerguard.asgi import close_code, refuse
-from bearerguard.core.access_token import AccessToken
-from bearerguard.core.challenge import Answer
 from bearerguard.core.marks import (
     Mark,
     View,
@@ -49,9 +47,13 @@ from bearerguard.core.needs import (
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
-from bearerguard.gate import Passed
-from bearerguard.guard import Guard
 from bearerguard.starlette_routing import endpoints, find_endpoint, owner_of_routes
+
+if TYPE_CHECKING:
+    from bearerguard.core.access_token import AccessToken
+    from bearerguard.core.challenge import Answer
+    from bearerguard.gate import Passed
+    from bearerguard.guard import Guard
 
 __all__ = [
     "BearerAuthMiddleware",
@@ -74,7 +76,7 @@ PASSED = "bearerguard.passed"
 class BearerUser(BaseUser):
     """The caller, as Starlette's ``request.user``. ``token`` is None for an anonymous one."""
 
-    def __init__(self, token: AccessToken | None, name: str) -> None:
+    def __init__(self, token: "AccessToken | None", name: str) -> None:
         self.token = token
         self.name = name
 
@@ -106,7 +108,7 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
         app: asgi.ASGIApp,
         /,
         *,
-        guard: Guard | None = None,
+        guard: "Guard | None" = None,
         optional: Sequence[str] = (),
         readiness: str | None = None,
         close_at_expiry: bool = False,
@@ -130,13 +132,13 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
         return replace(found, answers_options=True)
 
     def attach(
-        self, scope: asgi.Scope, request: RequestView, mark: Mark, token: AccessToken | None
+        self, scope: asgi.Scope, request: RequestView, mark: Mark, token: "AccessToken | None"
     ) -> None:
         """Hand the token to the application, as ``request.user`` and ``request.auth``."""
         super().attach(scope, request, mark, token)
         scope["user"] = BearerUser(token, self.gate.identity(token) if token else "")
         scope["auth"] = AuthCredentials(sorted(token.scopes) if token else ())
-        scope[PASSED] = Passed(self.gate, request, token, mark.needs if token else ())
+        scope[PASSED] = self.gate.passed(request, token, mark)
 
 
 def requires(*needs: NeedLike) -> Callable[[View], View]:
@@ -202,7 +204,7 @@ def _guard_class(view: Any, need: Need) -> None:
     view.__await__ = mark_wrapper(guarded, serve, need)
 
 
-def _refusal(scope: asgi.Scope, found: Mark) -> Answer | None:
+def _refusal(scope: asgi.Scope, found: Mark) -> "Answer | None":
     """Enforce what the middleware could not see; None when nothing is missing."""
     passed: Passed | None = scope.get(PASSED)
     if passed is None:
@@ -228,13 +230,13 @@ def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTT
     raise ConfigurationError(f"{view!r} takes no request: requires() cannot guard it")
 
 
-async def _refuse_websocket(refusal: Answer, socket: WebSocket) -> None:
+async def _refuse_websocket(refusal: "Answer", socket: WebSocket) -> None:
     if socket.application_state is WebSocketState.CONNECTED:  # a view that is reached only later
         await socket.close(close_code(refusal))
     else:
         await refuse(refusal, socket.scope, socket.receive, socket.send)
 
 
-def _response(refusal: Answer, connection: HTTPConnection) -> Response:
+def _response(refusal: "Answer", connection: HTTPConnection) -> Response:
     body = b"" if connection.scope["method"] == "HEAD" else refusal.body
     return Response(body, refusal.status, dict(refusal.headers))

@@ -5,14 +5,15 @@ app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bearerguard.core.challenge import Answer, answer_if_ready
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.gate import Gate
-from bearerguard.guard import Guard
+
+if TYPE_CHECKING:
+    from bearerguard.core.challenge import Answer
+    from bearerguard.guard import Guard
 
 __all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
 
@@ -41,12 +42,14 @@ class BearerAuthMiddleware:
         self,
         app: WSGIApp,
         *,
-        guard: Guard | None = None,
+        guard: "Guard | None" = None,
         optional: Sequence[str] = (),
         rules: Mapping[str, Any] | None = None,
         readiness: str | None = None,
         **settings: Any,
     ) -> None:
+        from bearerguard.gate import Gate  # noqa: PLC0415  see there
+
         self.app = app
         self.gate = Gate(
             guard=guard, settings=settings, optional=optional, rules=rules, readiness=readiness
@@ -56,7 +59,7 @@ class BearerAuthMiddleware:
         """Serve one request."""
         request = view_of(environ)
         if self.gate.asks_if_ready(request):
-            answer = answer_if_ready(is_ready=self.gate.guard.ready())
+            answer = self.gate.answer_probe(is_ready=self.gate.guard.ready())
             return refuse(answer, request, start_response)
         access = self.gate.access(request)
         try:
@@ -82,7 +85,7 @@ def view_of(environ: Environ) -> RequestView:
     )
 
 
-def refuse(answer: Answer, request: RequestView, start_response: StartResponse) -> list[bytes]:
+def refuse(answer: "Answer", request: RequestView, start_response: StartResponse) -> list[bytes]:
     """Send the answer to a refused request, before its body is read."""
     phrase = HTTPStatus(answer.status).phrase
     start_response(f"{answer.status} {phrase}", list(answer.headers))

@@ -4,19 +4,19 @@ Source: RFC 9068 sections 2.2 and 2.2.3.1, RFC 6749 section 3.3, RFC 6901 (JSON 
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bearerguard.core.claims import ABSENT, Claims
+from bearerguard.core.claims import Claims
+from bearerguard.core.pointer import ABSENT, look_up
 from bearerguard.core.policy import Place, Policy
-from bearerguard.core.signature import VerifiedToken
 from bearerguard.errors import RejectedError
 
-# RFC 6901 section 4: an index of an array has no leading zero.
-INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+if TYPE_CHECKING:
+    from bearerguard.core.signature import VerifiedToken
+
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -82,7 +82,7 @@ class AccessToken:
         )
 
 
-def access_token_of(verified: VerifiedToken, policy: Policy) -> AccessToken:
+def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
     """Build the AccessToken of a verified token whose claims passed every rule.
 
     What the issuer may not grant is left out: its tokens say what it likes, and the operator says
@@ -151,37 +151,10 @@ def _allowed(granted: frozenset[str], allowed: frozenset[str] | None) -> frozens
     return granted if allowed is None else granted & allowed
 
 
-def find(claims: Any, path: str) -> Any:
-    """Give the value at a claim's name or a JSON Pointer, or None where there is none.
-
-    Source: RFC 6901 sections 3 and 4. A path that does not begin with "/" is a claim's name as it
-    stands, whatever characters it has ("cognito:groups").
-    """
-    value = _look_up(claims, path)
-    return None if value is ABSENT else value
-
-
-def _look_up(claims: Any, path: str) -> Any:
-    """Tell a value of null from no value."""
-    if not path.startswith("/"):
-        return claims.get(path, ABSENT)
-    for step in path[1:].split("/"):
-        claims = _child(claims, step.replace("~1", "/").replace("~0", "~"))
-    return claims
-
-
-def _child(node: Any, name: str) -> Any:
-    if isinstance(node, dict):
-        return node.get(name, ABSENT)
-    if isinstance(node, list) and INDEX.fullmatch(name) and int(name) < len(node):
-        return node[int(name)]
-    return ABSENT
-
-
 def _read_place(claims: Claims, place: Place, audiences: tuple[str, ...]) -> Iterator[str]:
     for path in _paths(place.path, audiences):
         takes_keys = path.endswith("/*")
-        value = _look_up(claims, path.removesuffix("/*"))
+        value = look_up(claims, path.removesuffix("/*"))
         if value is ABSENT:
             continue
         if takes_keys != isinstance(value, dict):

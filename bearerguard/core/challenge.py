@@ -8,14 +8,13 @@ Nothing out of a request is repeated.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from bearerguard.errors import RejectedError, UnavailableError
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete HTTP response."""
 
     status: int

@@ -11,6 +11,7 @@ token, and only :func:`bearerguard.core.signature.verify` makes the type from wh
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bearerguard.core.pointer import ABSENT
 from bearerguard.core.policy import Policy
 from bearerguard.core.token import TokenHeader
 from bearerguard.errors import RejectedError
@@ -19,8 +20,6 @@ Claims = Mapping[str, Any]
 HeaderRule = Callable[[TokenHeader, Policy], None]
 ClaimRule = Callable[[Claims, Policy, float], None]
 
-# Not None, which is what a claim with the value null has.
-ABSENT = object()
 # 9999-12-31T23:59:59Z, the last second that RFC 3339 and datetime can express: a larger number
 # would pass here and break the application's arithmetic.
 LAST_SECOND = 253402300799

@@ -12,15 +12,18 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Union
 
-from bearerguard.core.access_token import AccessToken, find
 from bearerguard.core.own_checks import check_own, check_plain
+from bearerguard.core.pointer import find
 from bearerguard.errors import ConfigurationError, RejectedError
+
+if TYPE_CHECKING:
+    from bearerguard.core.access_token import AccessToken
 
 # RFC 6749 section 3.3: what a scope may consist of, and so what can stand in a challenge.
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-Check = Callable[[AccessToken], bool]
+Check = Callable[["AccessToken"], bool]
 NeedLike = Union["Need", str, Check]
 
 
@@ -28,7 +31,7 @@ class Need(ABC):
     """Something that a token must have. Combine needs with ``&`` and ``|``."""
 
     @abstractmethod
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether the token has it."""
 
     def scopes(self) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Scope(Need):
 
     name: str
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether the token carries the scope."""
         return self.name in token.scopes
 
@@ -75,7 +78,7 @@ class Role(Need):
 
     name: str
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether the token carries the role."""
         return self.name in token.roles
 
@@ -90,7 +93,7 @@ class Claim(Need):
     path: str
     equals: Any
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether the claim is there with that value; ``true`` is not ``1``, at any depth."""
         return _canonical(find(token.claims, self.path)) == _canonical(self.equals)
 
@@ -104,7 +107,7 @@ class Custom(Need):
 
     check: Check
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Call the check."""
         return self.check(token) is True
 
@@ -118,7 +121,7 @@ class AllOf(Need):
 
     parts: tuple[Need, ...]
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether every part is satisfied."""
         return all(part.satisfied_by(token) is True for part in self.parts)
 
@@ -137,7 +140,7 @@ class AnyOf(Need):
 
     parts: tuple[Need, ...]
 
-    def satisfied_by(self, token: AccessToken) -> bool:
+    def satisfied_by(self, token: "AccessToken") -> bool:
         """Tell whether one part is satisfied."""
         return any(part.satisfied_by(token) is True for part in self.parts)
 
@@ -219,7 +222,7 @@ def both(one: Need | None, other: Need | None) -> Need | None:
     return AllOf(_flat((one, other), AllOf))
 
 
-def check_need(need: Need, token: AccessToken) -> None:
+def check_need(need: Need, token: "AccessToken") -> None:
     """Enforce a need.
 
     Source: RFC 6750 section 3.1, RFC 9068 section 4.
