@@ -9,7 +9,8 @@ from bearerguard.core.access import Access
 from bearerguard.core.hints import HINTS
 from bearerguard.core.request import RequestView
 from bearerguard.events import FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
-from bearerguard.log import LONGEST_FACT, log_event, log_refusal
+from bearerguard.key_log import log_event
+from bearerguard.log import LONGEST_FACT, log_refusal
 from bearerguard.testing import BAD_TOKENS
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import Client
 from bearerguard import ConfigurationError, Need, scope
 from bearerguard import flask as for_flask
 from bearerguard import starlette as for_starlette
-from bearerguard.core.access import AccessTable
+from bearerguard.core.access_table import AccessTable
 from bearerguard.core.needs import any_of, authenticated, check_need
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError

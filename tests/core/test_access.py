@@ -5,7 +5,8 @@ import re
 import pytest
 
 from bearerguard import ConfigurationError, authenticated, scope
-from bearerguard.core.access import Access, AccessTable, PathSet, is_normal
+from bearerguard.core.access import Access
+from bearerguard.core.access_table import AccessTable, PathSet, is_normal
 from bearerguard.core.request import RequestView
 
 
