@@ -34,9 +34,10 @@ class VerifiedTokens:
     def start_over(self) -> None:
         """Forget everything: a fork may have caught it half written, and the lock held."""
         self._lock = threading.Lock()
-        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(
-            MOST_PAYLOAD_BYTES * self._most, self._weight_of
-        )
+        # So many of the longest tokens stay within the other limit; else each has to be weighed.
+        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(self._most)
+        if self._most * LONGEST_TOKEN > MOST_PAYLOAD_BYTES:
+            self._tokens = LRUCache(MOST_PAYLOAD_BYTES * self._most, self._weight_of)
 
     def digest_of(self, raw: str) -> bytes | None:
         """Give what a token is kept under, or None for what is not kept, text or not."""
