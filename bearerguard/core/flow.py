@@ -79,7 +79,8 @@ def authenticate(
     if known is not None and known.valid_from <= now < known.valid_until:
         issuer = known.query.issuer
         policy = trust.policies.get(issuer) or (yield IssuerQuery(issuer))
-        if known.holds(policy, (yield known.query), now):
+        # Whose policy is gone has no keys to be asked for either: it is decided as for a new token.
+        if policy is known.policy and known.holds(policy, (yield known.query), now):
             return known
     check_size(raw, trust.max_bytes)
     parts = split(raw)

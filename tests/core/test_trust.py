@@ -206,7 +206,9 @@ def test_a_query_names_the_issuer_of_the_policy_whatever_the_token_says(
 ):
     monkeypatch.setattr("bearerguard.core.flow.RULES_BEFORE_SIGNATURE", ())
     driver.publish(a)
-    assert driver.run(authenticate(a.token(iss=C), Trust.of([policy(A)]), clock())).token.issuer == C
+    assert (
+        driver.run(authenticate(a.token(iss=C), Trust.of([policy(A)]), clock())).token.issuer == C
+    )
     assert [query.issuer for query in driver.queries] == [A]
 
 
