@@ -12,7 +12,7 @@ from .section import Section
 
 ROOT = Path(__file__).parents[2]
 # Modules with ``measure(quick) -> list[Section]``.
-PARTS = ("verification", "refusal", "http", "growth", "imports")
+PARTS = ("verification", "steps", "refusal", "http", "growth", "imports")
 
 
 def main() -> None:
