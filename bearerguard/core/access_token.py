@@ -175,12 +175,13 @@ def _names(value: Any, place: Place) -> frozenset[str]:
     if isinstance(value, str) and "string" in place.forms:
         return _words(value)
     if isinstance(value, list):
+        if {*map(type, value)} == {str}:  # as nearly all are
+            return frozenset(value) if place.takes_lists else NOTHING
         objects = any(isinstance(item, dict) for item in value)
         names = [item.get("value") if isinstance(item, dict) else item for item in value]
         strings = [name for name in names if isinstance(name, str)]
         if len(strings) == len(names) and ("objects" in place.forms or not objects):
-            is_wanted = "array" in place.forms or "objects" in place.forms
-            return frozenset(strings) if is_wanted else NOTHING
+            return frozenset(strings) if place.takes_lists else NOTHING
     raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)
 
 

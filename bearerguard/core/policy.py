@@ -31,6 +31,11 @@ class Place:
     forms: frozenset[str] = frozenset({"string", "array"})
 
     @cached_property
+    def takes_lists(self) -> bool:
+        """Whether a list counts; where only a string does, a list gives nothing."""
+        return not self.forms.isdisjoint({"array", "objects"})
+
+    @cached_property
     def is_claim(self) -> bool:
         """Whether this is the name of a claim whose value counts, and nothing else."""
         is_other = self.path.startswith("/") or self.path.endswith("/*")

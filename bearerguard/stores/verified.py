@@ -47,7 +47,7 @@ class VerifiedTokens:
 
     def find(self, digest: bytes | None) -> KnownToken | None:
         """Give what came of a token before."""
-        if digest is None:
+        if digest is None or digest not in self._tokens:
             return None
         with self._lock:
             return self._tokens.get(digest)
