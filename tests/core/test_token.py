@@ -7,6 +7,7 @@ import pytest
 from bearerguard import Guard, RejectedError
 from bearerguard.core.access import Access
 from bearerguard.core.request import RequestView
+from bearerguard.core.token import read_claims, read_header, split
 from bearerguard.testing import SigningKey
 
 GOOD_HEADER = {"typ": "at+jwt", "alg": "RS256", "kid": "key-1"}
@@ -246,3 +247,14 @@ def test_a_key_id_is_compared_exactly(issuer, reason):
     issuer.keys = [SigningKey(k.alg, k.private_key, {**k.jwk, "kid": "a"}) for k in issuer.keys]
     assert issuer.guard().verify(issuer.token()).subject == "user-1"
     assert reason(issuer.token(header={"kid": "A"}), by=issuer.guard()) == "key_unknown"
+
+
+def test_a_token_in_parts_is_not_shown(issuer):
+    """Where a debugger or an error report shows what a function had in its hands."""
+    raw = issuer.token("secret-scope")
+    parts = split(raw)
+    token = read_claims(read_header(parts), parts)
+    shown = repr(parts) + repr(token)
+    assert "key-1" in shown
+    assert "secret-scope" not in shown
+    assert not any(part in shown for part in raw.split("."))
