@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bearerguard.core.signature import VerifiedToken
 
 NOTHING: frozenset[str] = frozenset()
+# Many tokens name the very same scopes, and so share one set of them.
+TEXTS_KEPT = 256
+LONGEST_KEPT = 512
 
 
 class Principal(NamedTuple):
@@ -173,7 +176,7 @@ def _paths(path: str, audiences: tuple[str, ...]) -> list[str]:
 
 def _names(value: Any, place: Place) -> frozenset[str]:
     if isinstance(value, str) and "string" in place.forms:
-        return _words(value)
+        return _frequent_words(value) if len(value) <= LONGEST_KEPT else _words(value)
     if isinstance(value, list):
         if {*map(type, value)} == {str}:  # as nearly all are
             return frozenset(value) if place.takes_lists else NOTHING
@@ -185,7 +188,9 @@ def _names(value: Any, place: Place) -> frozenset[str]:
     raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)
 
 
-@lru_cache(256)
 def _words(text: str) -> frozenset[str]:
     # RFC 6749 section 3.3: the space is the only separator; a tab belongs to the name.
     return frozenset(filter(None, text.split(" ")))
+
+
+_frequent_words = lru_cache(TEXTS_KEPT)(_words)
