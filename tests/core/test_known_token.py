@@ -252,3 +252,16 @@ def test_its_times_are_those_of_the_three_rules(issuer, verified, policy):
     raw = issuer.token(exp=1_800_000_300, nbf=1_799_999_990, iat=1_799_999_900)
     _, known = verified(raw, Trust.of([policy(issuer.url, leeway_s=5, max_age_s=200)]))
     assert (known.valid_from, known.valid_until) == (1_799_999_985, 1_800_000_105)
+
+
+def test_it_holds_by_its_own_policy_and_key_alone(trust, policy, issuer, verified, clock):
+    """Whoever asks, in whatever order: equal rules are not the same rules."""
+    _, known = verified()
+    ours, keys = trust.only, [known.key]
+    assert known.holds(ours, keys, clock())
+    assert not known.holds(policy(issuer.url), keys, clock())
+    assert not known.holds(None, keys, clock())
+    assert not known.holds(ours, [], clock())
+    assert not known.holds(ours, None, clock())
+    assert not known.holds(ours, [replace(known.key, thumbprint="another")], clock())
+    assert not known.holds(ours, keys, known.valid_until)
