@@ -20,6 +20,7 @@ Claims = Mapping[str, Any]
 HeaderRule = Callable[[TokenHeader, Policy], None]
 ClaimRule = Callable[[Claims, Policy, float], None]
 
+NUMBER = (int, float)
 # 9999-12-31T23:59:59Z, the last second that RFC 3339 and datetime can express: a larger number
 # would pass here and break the application's arithmetic.
 LAST_SECOND = 253402300799
@@ -234,7 +235,7 @@ def _time(claims: Claims, name: str) -> float | None:
     if value is ABSENT:
         return None
     # bool is an int in Python, and is not a number in JSON.
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, NUMBER):
         raise RejectedError("claim_malformed", expected=f"{name} as a number")
     if not 0 <= value <= LAST_SECOND:
         raise RejectedError("claim_malformed", expected=f"{name} from 1970 to 9999")

@@ -55,7 +55,8 @@ def base64url_decode(text: bytes) -> bytes:
 
 def is_whole(text: bytes) -> bool:
     """Tell whether base64url characters have a possible length, and no unused bits are set."""
-    return text[-1:] in LAST_CHARACTERS[len(text) % 4]
+    # Octets as numbers: Python looks for those in bytes five times as fast as for bytes.
+    return not text or text[-1] in LAST_CHARACTERS[len(text) % 4]
 
 
 def decode_checked(text: bytes) -> bytes:
@@ -70,7 +71,7 @@ def decode_object(text: bytes) -> bytes:
         EncodingError: it begins neither with "{" nor with white space. That takes no time, however
             long the garbage is.
     """
-    if text[:1] not in OBJECT_BEGINS:
+    if not text or text[0] not in OBJECT_BEGINS:
         raise EncodingError("not a JSON object")
     return decode_checked(text)
 

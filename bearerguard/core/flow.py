@@ -91,8 +91,9 @@ def authenticate(
     else:
         _check_header(header, policy)
         token = read_claims(header, parts)
+    claims = token.claims
     for rule in RULES_BEFORE_SIGNATURE:
-        rule(token.claims, policy, now)
+        rule(claims, policy, now)
     query = key_query(token, policy)
     keys = yield query
     try:
@@ -100,7 +101,7 @@ def authenticate(
     except RejectedError as refusal:
         verified = yield from verify_with_newer(token, keys, query, refusal)
     for rule in RULES_AFTER_SIGNATURE:
-        rule(token.claims, policy, now)
+        rule(claims, policy, now)
     return authorize(verified, policy, query)
 
 

@@ -90,14 +90,13 @@ def verify(token: UnverifiedToken, keys: Sequence[Key]) -> VerifiedToken:
     family.
     Refuses: "key_unsuitable", "signature_invalid".
     """
-    alg = token.header.alg
-    message = token.parts.signing_input
-    signature = decode_checked(token.parts.signature)
+    alg, parts = token.header.alg, token.parts
+    signature = decode_checked(parts.signature)
     tried = []
     for key in keys:
         if alg not in key.algorithms:
             continue
-        if REGISTRY[alg].verify(message, key.public_key, signature):
+        if REGISTRY[alg].verify(parts.signing_input, key.public_key, signature):
             return VerifiedToken(token, key)
         tried.append(key.kid)
         if len(tried) == MOST_KEYS_TRIED:

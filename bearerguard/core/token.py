@@ -20,8 +20,8 @@ from bearerguard.core.encoding import (
 )
 from bearerguard.errors import RejectedError
 
-DOTS_OF_A_JWS = 2
-DOTS_OF_A_JWE = 4
+PARTS_OF_A_JWS = 3
+PARTS_OF_A_JWE = 5
 # Nearly all tokens of an issuer have the very same header, which need not be read again each time.
 HEADERS_KEPT = 256
 LONGEST_HEADER_KEPT = 512
@@ -83,16 +83,16 @@ def split(raw: str) -> TokenParts:
     """
     try:
         octets = raw.encode("ascii")
-        dots = octets.count(b".")  # far faster than looking at every character
-        if dots != DOTS_OF_A_JWS or octets.translate(None, BASE64URL) != b"..":
-            raise _refusal_of_shape(octets, dots)
-        signing_input, _, signature = octets.rpartition(b".")
-        header, _, payload = signing_input.partition(b".")
     except UnicodeEncodeError:
         raise RejectedError("token_malformed", expected="base64url") from None
+    pieces = octets.split(b".", PARTS_OF_A_JWE)
+    # Without these characters, two dots are left. A pattern takes three times as long.
+    if len(pieces) != PARTS_OF_A_JWS or octets.translate(None, BASE64URL) != b"..":
+        raise _refusal_of_shape(octets, len(pieces))
+    header, payload, signature = pieces
     if not (is_whole(header) and is_whole(payload) and is_whole(signature)):
         raise RejectedError("token_malformed", expected="base64url")
-    return TokenParts(header, payload, signature, signing_input)
+    return TokenParts(header, payload, signature, octets[: len(header) + 1 + len(payload)])
 
 
 def read_header(parts: TokenParts) -> TokenHeader:
@@ -121,11 +121,12 @@ def read_claims(header: TokenHeader, parts: TokenParts) -> UnverifiedToken:
     return UnverifiedToken(header, parts, payload, claims)
 
 
-def _refusal_of_shape(octets: bytes, dots: int) -> RejectedError:
-    if dots == DOTS_OF_A_JWE and octets.translate(None, BASE64URL) == b"....":
+def _refusal_of_shape(octets: bytes, parts: int) -> RejectedError:
+    if parts == PARTS_OF_A_JWE and octets.translate(None, BASE64URL) == b"....":
         return RejectedError("token_encrypted", expected="a signed token (JWS), not a JWE")
-    if dots != DOTS_OF_A_JWS:
-        return RejectedError("token_malformed", expected="3 parts", found=f"{dots + 1} parts")
+    if parts != PARTS_OF_A_JWS:
+        found = f"{parts} parts" if parts <= PARTS_OF_A_JWE else "more"
+        return RejectedError("token_malformed", expected="3 parts", found=found)
     return RejectedError("token_malformed", expected="letters, digits, '-', '_' and '.'")
 
 
