@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from bearerguard import AccessToken, Guard, RejectedError
+from bearerguard import guard as guard_module
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.signature import ml_dsa_is_supported
 from bearerguard.settings import Settings
@@ -36,13 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
     most = config.getoption("--token-cache")
     if most is None:
         return
-    make = VerifiedTokens.__init__
 
-    def make_by_default(store: VerifiedTokens, wanted: int) -> None:
-        make(store, most if wanted == Settings.token_cache else wanted)
+    def by_default(wanted: int) -> VerifiedTokens:
+        return VerifiedTokens(most if wanted == Settings.token_cache else wanted)
 
     # Where the setting arrives, so that what the tests read of settings and defaults stays true.
-    VerifiedTokens.__init__ = make_by_default
+    guard_module.VerifiedTokens = by_default
     os.environ["BEARERGUARD_TOKEN_CACHE"] = str(most)  # for processes that a test starts
 
 

@@ -50,7 +50,7 @@ LAYERS = (
         "drivers",
         "guard",
     ),
-    ("gate",),
+    ("gate", "loading"),
     ("asgi", "wsgi"),
     ("starlette", "starlette_routing", "flask"),
     ("dev/*",),
@@ -60,7 +60,7 @@ LAYERS = (
 )
 # An adapter speaks with the door and not with what lies behind it.
 ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "flask")
-ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "guard", "settings", "errors", "core/*")
+ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
     "jwt": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),

@@ -107,7 +107,7 @@ class World:
     admitted: int = 0
 
     def __post_init__(self) -> None:
-        self.guards = [self._guard(most) for most in (4096, 0)]
+        self.guards = [self._guard(most) for most in (100, 0)]
 
     def _guard(self, most: int) -> Guard:
         self.fetched[most], self.checks[most] = [], 0
@@ -136,7 +136,7 @@ class World:
             self.fetches.land()  # what was begun behind the request
         assert outcomes[0] == outcomes[1]
         self.admitted += isinstance(outcomes[0][0], dict)
-        assert self.fetched[4096] == self.fetched[0]
+        assert self.fetched[100] == self.fetched[0]
         assert [g.status() for g in self.guards[:1]] == [g.status() for g in self.guards[1:]]
 
 
@@ -257,7 +257,7 @@ def test_a_warm_guard_decides_as_a_cold_one():
         admitted += world.admitted
     # Else nothing was let in, or both were cold, and the comparison says little.
     assert admitted > 800
-    assert 100 < checked[4096] < 0.6 * checked[0]
+    assert 100 < checked[100] < 0.6 * checked[0]
 
 
 INSTANTS = st.one_of(
