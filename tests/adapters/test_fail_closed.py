@@ -5,6 +5,8 @@ An unexpected exception reaches the server, which answers 500; a view never runs
 
 import pytest
 
+from bearerguard.core import challenge
+
 from bearerguard.core.challenge import _rejection
 
 
