@@ -6,12 +6,14 @@ app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.core.marks import UNMARKED, Mark
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
+from bearerguard.loading import Later, would_stop_a_loop
 
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
@@ -71,6 +73,8 @@ class BearerAuthMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await (self._start if scope["type"] == "lifespan" else self.app)(scope, receive, send)
             return
+        if self._later is not None:
+            await self._later()
         if self._problem is not None:
             raise self._problem
         if not self.gate.has_looked:  # a server without the lifespan protocol
@@ -95,15 +99,23 @@ class BearerAuthMiddleware:
             await self.app(scope, receive, send)
 
     def _build(self, **arguments: Any) -> None:
+        self._problem: ConfigurationError | None = None
+        self._later: Later | None = Later(partial(self._make_gate, arguments))
+        if not would_stop_a_loop():
+            self._make_gate(arguments)
+
+    def _make_gate(self, arguments: dict[str, Any]) -> None:
         from bearerguard.gate import Gate  # noqa: PLC0415  see there
 
-        self._problem: ConfigurationError | None = None
         try:
             self.gate = Gate(**arguments)
         except ConfigurationError as problem:
             self._problem = problem
+        self._later = None
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._later is not None:
+            await self._later()
         if self._problem is None:
             self.on_start(scope)
             await self.app(scope, receive, send)

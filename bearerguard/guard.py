@@ -223,7 +223,7 @@ class Guard:
     def _holds_at_once(self, known: KnownToken) -> bool:
         """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.
 
-        That takes no lock, waits for nothing and refuses nothing.
+        That waits for nobody and refuses nothing.
         """
         policy = self.trust.policies.get(known.query.issuer)
         return known.holds(policy, self.issuers.at_once(known.query), self.clock())

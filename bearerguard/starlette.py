@@ -47,7 +47,7 @@ from bearerguard.core.needs import (
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
-from bearerguard.starlette_routing import endpoints, find_endpoint, owner_of_routes
+from bearerguard.starlette_routing import endpoints, find_endpoint
 
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
@@ -116,16 +116,15 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
     ) -> None:
         self.app = app
         self.close_at_expiry = close_at_expiry
-        self._owner = owner_of_routes(app)
         self._build(guard=guard, settings=settings, optional=optional, readiness=readiness)
 
     def on_start(self, scope: asgi.Scope) -> None:
         """Say where a need wins over something that looks open."""
-        self.gate.log_conflicts(endpoints(self._owner, scope))
+        self.gate.log_conflicts(endpoints(self.app, scope))
 
     def mark_for(self, scope: asgi.Scope, request: RequestView) -> Mark:
         """Tell what the view says that the router is going to match."""
-        endpoint = find_endpoint(self._owner, scope)
+        endpoint = find_endpoint(self.app, scope)
         found = mark_of(endpoint, request.method)
         if request.method != "OPTIONS" or endpoint is None or found.is_wrapper:
             return found

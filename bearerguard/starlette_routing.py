@@ -7,50 +7,60 @@ the same question, :meth:`BaseRoute.matches`, in the same order.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match, Router
 
-from bearerguard.asgi import Scope
+from bearerguard.asgi import ASGIApp, Scope
+
+# What has nothing but routes among its routes.
+ROUTED = (Router, Starlette)
 
 
-def find_endpoint(owner: Any, scope: Scope) -> Any:
-    """Give the endpoint that a connection will reach, or None where none answers.
+def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
+    """Give the endpoint that a connection will reach below ``app``, or None where none answers.
 
-    ``owner`` is what :func:`owner_of_routes` gave. None also stands for a method that the route
-    does not serve, and for applications that cannot be looked into: then no view opens anything,
-    and its own wrapper enforces what it needs.
+    None also stands for a method that the route does not serve, and for applications that cannot be
+    looked into: then no view opens anything, and its own wrapper enforces what it needs.
     """
-    routes = _routes(owner, scope)
+    routes = _routes(app, scope)
     return _match(routes, dict(scope)) if routes is not None else scope.get("endpoint")
 
 
-def endpoints(owner: Any, scope: Scope) -> Iterator[tuple[str, Any]]:
+def endpoints(app: ASGIApp, scope: Scope) -> Iterator[tuple[str, Any]]:
     """List the path and the endpoint of every route, those of mounts included."""
-    yield from _listed(_routes(owner, scope) or (), "")
+    yield from _listed(_routes(app, scope) or (), "")
 
 
-def owner_of_routes(app: Any) -> Any:
-    """Walk down the stack of middleware to what has routes, or None; they may still change."""
-    while app is not None:
-        # A router with middleware of its own hands them its bound method.
-        bound_to = getattr(app, "__self__", None)
-        owner = bound_to if isinstance(bound_to, Router) else app
-        routes = getattr(owner, "routes", None)
-        if isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes):
-            return owner
-        app = getattr(app, "app", None)
-    return None
-
-
-def _routes(owner: Any, scope: Scope) -> Sequence[BaseRoute] | None:
+def _routes(app: ASGIApp, scope: Scope) -> Sequence[BaseRoute] | None:
     """Give the routes below a middleware, or those that Starlette itself tells of.
 
     A middleware may hide what it wraps. Below a route the router has decided already for an
     endpoint, which may be an application; above all routes Starlette names the application.
     """
-    if owner is None:
-        owner = owner_of_routes(scope.get("endpoint", scope.get("app")))
-    routes: Sequence[BaseRoute] | None = getattr(owner, "routes", None)
-    return routes
+    below = _routes_of(app)
+    return below if below is not None else _routes_of(scope.get("endpoint", scope.get("app")))
+
+
+def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
+    """Walk down the stack of middleware to what has routes.
+
+    At each request anew: what a middleware wraps may be exchanged, and the marks of an application
+    that does not serve any more must open nothing.
+    """
+    while app is not None:
+        # A router with middleware of its own hands them its bound method.
+        bound_to = getattr(app, "__self__", None)
+        owner = bound_to if isinstance(bound_to, Router) else app
+        routes = getattr(owner, "routes", None)
+        if routes is not None and (isinstance(owner, ROUTED) or _are_routes(routes)):
+            found: Sequence[BaseRoute] = routes
+            return found
+        app = getattr(app, "app", None)
+    return None
+
+
+def _are_routes(routes: Any) -> bool:
+    return isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes)
 
 
 def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
@@ -70,7 +80,7 @@ def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
 def _below(route: Any) -> Sequence[BaseRoute] | None:
     """Give the routes of what is mounted; None for a route to a view, or to something opaque."""
     known = getattr(route, "routes", None)  # a Mount knows them also behind its own middleware
-    return known or (None if known is None else _routes(owner_of_routes(route.app), {}))
+    return known or (None if known is None else _routes_of(route.app))
 
 
 def _listed(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -3,8 +3,9 @@
 Source: RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725 section 3.
 
 The first rules run before the signature is verified, so that a hopeless token costs no
-cryptography; they can only refuse. Every rule that ends in an access decision runs for every
-token, and only :func:`bearerguard.core.signature.verify` makes the type from which an
+cryptography; they can only refuse. Every rule that ends in an access decision runs once for every
+token, what depends on the time at each use (:func:`validity`); and only
+:func:`bearerguard.core.signature.verify` makes the type from which an
 :class:`~bearerguard.core.access_token.AccessToken` can be built.
 """
 
@@ -197,6 +198,7 @@ def check_binding(claims: Claims, _policy: Policy, _now: float) -> None:
 
 
 HEADER_RULES: tuple[HeaderRule, ...] = (check_type, check_algorithm)
+# A rule here that looks at the time has its part in validity() below.
 RULES_BEFORE_SIGNATURE: tuple[ClaimRule, ...] = (
     check_expiry,
     check_not_before,

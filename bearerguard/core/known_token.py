@@ -2,6 +2,11 @@
 
 The claims and the signature of a token never change, so that one verification is enough. What can
 change is the time, the issuer's keys, and who the issuer is.
+
+A token is tied to its key, by id, thumbprint and algorithms, and not to a count of the changes of
+the set (a "generation"): the same keys end what is derived from them, and a rotation that leaves a
+key where it is does not cost one verification for each token of that key. The price is a comparison
+of two keys at each use.
 """
 
 from collections.abc import Sequence
@@ -12,7 +17,7 @@ from bearerguard.core.claims import validity
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import KeyQuery
-from bearerguard.core.signature import VerifiedToken
+from bearerguard.core.signature import MOST_KEYS_TRIED, VerifiedToken
 
 
 class KnownToken(NamedTuple):
@@ -32,14 +37,13 @@ class KnownToken(NamedTuple):
         """Tell whether the same token would be verified by the same key and policy now.
 
         ``keys`` are those that its query finds now: a key that was withdrawn, or an issuer that
-        nobody could reach for too long, ends what it vouched for. No other key of the set matters:
-        a rotation does not make the tokens of keys that stay unknown.
+        nobody could reach for too long, ends what it vouched for.
         """
         return (
             policy is self.policy
             and self.valid_from <= now < self.valid_until
             and keys is not None
-            and self.key in keys
+            and self.key in keys[:MOST_KEYS_TRIED]  # a new token gets to no other key
         )
 
 

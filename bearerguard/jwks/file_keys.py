@@ -95,15 +95,6 @@ class FileKeys:
         """Make a lock of our own: after a fork one that another thread held is never let go."""
         self._lock = threading.Lock()
 
-    @property
-    def generation(self) -> int:
-        """Count the changes of the usable keys, so that what was derived from them is forgotten.
-
-        This looks at the file as a look-up does: who finds its tokens in a cache asks for no keys.
-        """
-        self._look_if_due()
-        return self._reading.generation
-
     def keys(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:
         """Give the keys for a key id that were not tried yet, without ever waiting.
 

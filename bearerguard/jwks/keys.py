@@ -57,7 +57,7 @@ class Keys(Protocol):
         ...
 
     def at_once(self, kid: str | None) -> tuple[Key, ...]:
-        """Give the keys that may be used without anything else to do; none where there is."""
+        """Give the keys that may be used without waiting or fetching; none where that is due."""
         ...
 
     def present(self, kid: str | None, tried: Tried = ()) -> tuple[Key, ...]:

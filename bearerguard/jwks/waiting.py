@@ -19,12 +19,17 @@ def wait_in_thread(landed: Future[Any], timeout_s: float) -> None:
     Raises:
         RuntimeError: this thread runs an event loop, which would stand still.
     """
-    if _in_trio() or _in_asyncio():
+    if in_event_loop():
         raise RuntimeError(
             "the issuer must be asked first, and waiting here would stop the event loop: use "
             "'await guard.averify(token)' for 'guard.verify(token)', and 'aready()' for 'ready()'"
         )
     concurrent.futures.wait([landed], timeout_s)
+
+
+def in_event_loop() -> bool:
+    """Tell whether this thread runs an event loop, which must not stand still."""
+    return _in_trio() or _in_asyncio()
 
 
 async def wait_in_task(landed: Future[Any], timeout_s: float) -> None:

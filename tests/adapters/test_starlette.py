@@ -726,3 +726,25 @@ def test_the_request_of_a_view_is_the_frameworks_own(serve, issuer):
 
     serve(Route("/x", view)).call("GET", "/x", token=issuer.token())
     assert kinds == [Request]
+
+
+class Reloading:
+    """What reloads an application, or picks one of several: it exchanges what it wraps."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+
+def test_an_application_that_serves_no_more_opens_nothing(contract, guard):
+    """Design section 1: what counts are the marks of the views that will run."""
+    box = Reloading(Starlette(routes=[Route("/x", opened())]))
+    api = contract.Api("starlette")
+    api.app = BearerAuthMiddleware(box, guard=guard)
+    assert api.call("GET", "/x").status == 200
+    box.app = Starlette(routes=[Route("/x", plain())])
+    assert api.call("GET", "/x").status == 401
+    box.app = Starlette(routes=[Route("/x", opened())])
+    assert api.call("GET", "/x").status == 200

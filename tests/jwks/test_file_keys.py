@@ -380,7 +380,7 @@ def test_the_file_is_the_one_that_was_named_whatever_the_working_directory_becom
 
 
 def test_the_generation_counts_changes_of_the_usable_keys_alone(file, settled, clock, keys):
-    """What is derived from the keys is forgotten when they change, and only then."""
+    """An operator sees from it whether a change of the file took effect."""
 
     def generation_with(content):
         clock.tick(1)
@@ -398,8 +398,8 @@ def test_the_generation_counts_changes_of_the_usable_keys_alone(file, settled, c
     assert generation_with(keys("EdDSA").public_pem()) == 4
 
 
-def test_the_generation_alone_finds_a_change(file, settled, clock):
-    """Who has its tokens in a cache asks for no keys; a removed one must not live on there."""
+def test_the_status_alone_finds_a_change(file, settled, clock):
+    """An operator who asks sees what the file says now, also where no token comes."""
     file.write(document("b"))
     clock.tick(1)
     assert settled.status()["generation"] == 2
