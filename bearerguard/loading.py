@@ -30,8 +30,9 @@ class Later:
     async def __call__(self) -> None:
         """Wait until it is done; raises what it raised."""
         if self._done is None:
-            self._done = done = Future()
+            done: Future[None] = Future()
             threading.Thread(target=self._run, args=(done,), daemon=True).start()
+            self._done = done
         await wait_in_task(self._done, PATIENCE_S)
         self._done.result(timeout=0)
 
