@@ -132,7 +132,7 @@ class Guard:
         known = self._verified.find(digest)
         if known is None or not self._holds_at_once(known):
             flow = authenticate(raw, self.trust, self.clock(), known)
-            known = self._noted(drive(flow, self.issuers.answer), digest)
+            known = self._noted(drive(flow, self.issuers.answer), known, digest)
         return copy_of(known.token)
 
     async def averify(self, raw: str) -> AccessToken:
@@ -142,7 +142,7 @@ class Guard:
         if known is None or not self._holds_at_once(known):
             flow = authenticate(raw, self.trust, self.clock(), known)
             found = await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
-            known = self._noted(found, digest)
+            known = self._noted(found, known, digest)
         return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
@@ -225,11 +225,17 @@ class Guard:
 
         That waits for nobody and refuses nothing.
         """
+        now = self.clock()
+        if not known.valid_from <= now < known.valid_until:
+            return False
         policy = self.trust.policies.get(known.query.issuer)
-        return known.holds(policy, self.issuers.at_once(known.query), self.clock())
+        return known.holds(policy, self.issuers.at_once(known.query), now)
 
-    def _noted(self, found: KnownToken, digest: bytes | None) -> KnownToken:
-        self._verified.keep(digest, found)
+    def _noted(
+        self, found: KnownToken, known: KnownToken | None, digest: bytes | None
+    ) -> KnownToken:
+        if found is not known:
+            self._verified.keep(digest, found)
         self.issuers.note_good_token(found.query.issuer)
         return found
 

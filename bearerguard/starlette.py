@@ -13,7 +13,7 @@ not look into the application, and raises where no middleware guards it.
 import functools
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.authentication import AuthCredentials, BaseUser
@@ -73,12 +73,12 @@ __all__ = [
 PASSED = "bearerguard.passed"
 
 
+@dataclass(frozen=True)
 class BearerUser(BaseUser):
     """The caller, as Starlette's ``request.user``. ``token`` is None for an anonymous one."""
 
-    def __init__(self, token: "AccessToken | None", name: str) -> None:
-        self.token = token
-        self.name = name
+    token: "AccessToken | None"
+    name: str
 
     @property
     def is_authenticated(self) -> bool:

@@ -30,8 +30,10 @@ def answer_to(
     ``realm`` is the protection space, ``scopes`` all that the route needs, where that is known.
     Source: RFC 6750 section 3.1; 503 without a challenge, because the credentials are not to blame.
     """
-    if isinstance(refusal, RejectedError):
-        return _rejection(refusal.reason, realm, scopes)
+    if type(refusal) is RejectedError:
+        return _frequent_rejection(refusal.reason, realm, scopes)
+    if isinstance(refusal, RejectedError):  # an application's own
+        return _rejection(refusal, realm, scopes)
     special = ("Retry-After", str(refusal.retry_after))
     return _answer(refusal.status, _content(refusal), special)
 
@@ -57,9 +59,12 @@ def challenge(refusal: RejectedError, realm: str, scopes: tuple[str, ...] = ()) 
 
 
 @lru_cache(1024)
-def _rejection(reason: str, realm: str, scopes: tuple[str, ...]) -> Answer:
+def _frequent_rejection(reason: str, realm: str, scopes: tuple[str, ...]) -> Answer:
     """Nothing of it depends on the request, so that each answer is written once."""
-    refusal = RejectedError(reason)
+    return _rejection(RejectedError(reason), realm, scopes)
+
+
+def _rejection(refusal: RejectedError, realm: str, scopes: tuple[str, ...]) -> Answer:
     special = ("WWW-Authenticate", challenge(refusal, realm, scopes))
     return _answer(refusal.status, _content(refusal), special)
 

@@ -5,7 +5,6 @@ Source: RFC 7517 sections 4 and 5. How they are read stands in :mod:`bearerguard
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 LONGEST_SHOWN_KID = 200
@@ -46,16 +45,21 @@ class KeySet:
     refused: tuple[RefusedKey, ...] = ()
     ids_matter: bool = True  # not where keys can have no ids: they fit whatever a token names
 
+    by_kid: Mapping[str | None, tuple[Key, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Not when it is first asked for: functools.cached_property has a lock on Python 3.11, which
+        # a fork would hold for good.
+        found: dict[str | None, tuple[Key, ...]] = {}
+        for key in self.keys:
+            found[key.kid] = (*found.get(key.kid, ()), key)
+        object.__setattr__(self, "by_kid", found)
+
     def candidates(self, kid: str | None) -> tuple[Key, ...]:
         """Give the keys with this kid, or all where the token names none (RFC 7515 4.1.4)."""
         if kid is None or not self.ids_matter:
             return self.keys
-        return self._by_kid.get(kid, ())
-
-    @cached_property
-    def _by_kid(self) -> Mapping[str | None, tuple[Key, ...]]:
-        kids = {key.kid for key in self.keys}
-        return {kid: tuple(key for key in self.keys if key.kid == kid) for kid in kids}
+        return self.by_kid.get(kid, ())
 
 
 def key_set_of(members: Sequence[Any], read: Callable[[Any], Key]) -> KeySet:

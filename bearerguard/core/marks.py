@@ -58,11 +58,15 @@ class Mark:
             answers_options=access.answers_options or self.answers_options,
         )
 
-    @functools.cached_property
+    @property
     def alone(self) -> Access:
         """What the view says where no path says anything, as for nearly all of them."""
-        need = needs_of(self.needs) if self.needs else None
-        return Access(need, self.public, self.optional, answers_options=self.answers_options)
+        kept: Access | None = vars(self).get("_alone")
+        if kept is None:
+            need = needs_of(self.needs) if self.needs else None
+            kept = Access(need, self.public, self.optional, answers_options=self.answers_options)
+            vars(self)["_alone"] = kept  # cached_property has a lock that a fork may hold for good
+        return kept
 
 
 UNMARKED = Mark()

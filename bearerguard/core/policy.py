@@ -4,8 +4,7 @@ Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 EC_ALGORITHMS = ("ES256", "ES384", "ES512")
@@ -24,22 +23,22 @@ class Place:
 
     ``forms`` are the shapes that count there: "string" (split at single spaces), "array" (of
     strings) and "objects" (with a string ``value``, RFC 9068 section 2.2.3.1). A list where only a
-    string counts gives nothing; every other shape refuses the token.
+    string counts gives nothing; every other shape refuses the token. ``is_claim`` tells the name of
+    a claim whose value counts from pointers, keys of objects and holes.
     """
 
     path: str
     forms: frozenset[str] = frozenset({"string", "array"})
+    is_claim: bool = field(init=False, repr=False)
 
-    @cached_property
+    @property
     def takes_lists(self) -> bool:
         """Whether a list counts; where only a string does, a list gives nothing."""
         return not self.forms.isdisjoint({"array", "objects"})
 
-    @cached_property
-    def is_claim(self) -> bool:
-        """Whether this is the name of a claim whose value counts, and nothing else."""
+    def __post_init__(self) -> None:
         is_other = self.path.startswith("/") or self.path.endswith("/*")
-        return not is_other and "{audience}" not in self.path
+        object.__setattr__(self, "is_claim", not is_other and "{audience}" not in self.path)
 
 
 ROLE_FORMS = frozenset({"string", "array", "objects"})

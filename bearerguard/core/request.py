@@ -1,13 +1,14 @@
 """What the core needs to know of a request, whatever server or framework took it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 # The header fields that a decision may depend on; adapters need not hand over any other.
 FIELDS = ("authorization", "origin", "access-control-request-method")
 
 
-class RequestView(NamedTuple):
+@dataclass(slots=True)
+class RequestView:
     """A request without its body, which no decision here depends on.
 
     ``path`` is the very string that the application routes on (ASGI ``path`` less ``root_path``,
@@ -18,10 +19,7 @@ class RequestView(NamedTuple):
     method: str
     path: str
     raw_path: str | None
-    headers: Sequence[tuple[str, str]]
-
-    def __repr__(self) -> str:  # without the headers: the token is in there
-        return f"RequestView({self.method!r}, {self.path!r}, {self.raw_path!r})"
+    headers: Sequence[tuple[str, str]] = field(repr=False)  # the token is in there
 
     def field(self, name: str) -> list[str]:
         """Every value of one header field, in order. ``name`` is given in lower case."""

@@ -8,7 +8,8 @@ PyJWT does not know: Ed25519 (RFC 9864) and ML-DSA (RFC 9964).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -25,7 +26,8 @@ from bearerguard.errors import RejectedError
 MOST_KEYS_TRIED = 4
 
 
-class VerifiedToken(NamedTuple):
+@dataclass(frozen=True)
+class VerifiedToken:
     """A token whose signature was made by a key of its issuer. Only :func:`verify` builds one."""
 
     token: UnverifiedToken

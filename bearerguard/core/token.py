@@ -7,9 +7,9 @@ trusted: ``jku``, ``jwk``, ``x5u`` and ``x5c`` are ignored, whatever they say (R
 3.10).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from bearerguard.core.encoding import (
     BASE64URL,
@@ -27,19 +27,17 @@ HEADERS_KEPT = 256
 LONGEST_HEADER_KEPT = 512
 
 
-class TokenParts(NamedTuple):
+@dataclass(slots=True)
+class TokenParts:
     """The three parts, each canonical base64url, and the exact octets that were signed.
 
     Source: RFC 7515 sections 3.1 and 5.2.
     """
 
-    header: bytes
-    payload: bytes
-    signature: bytes
-    signing_input: bytes
-
-    def __repr__(self) -> str:
-        return "TokenParts(...)"
+    header: bytes = field(repr=False)
+    payload: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,14 @@ class TokenHeader:
     typ: str | None
 
 
-class UnverifiedToken(NamedTuple):
+@dataclass(slots=True)
+class UnverifiedToken:
     """A well-formed token. Its claims are a stranger's words until the signature is verified."""
 
     header: TokenHeader
-    parts: TokenParts
-    payload: bytes
-    claims: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"UnverifiedToken({self.header})"
+    parts: TokenParts = field(repr=False)
+    payload: bytes = field(repr=False)
+    claims: dict[str, Any] = field(repr=False)
 
 
 def check_size(raw: object, max_bytes: int) -> None:

@@ -17,11 +17,13 @@ from bearerguard.core.known_token import KnownToken
 from bearerguard.forks import start_over_after_fork
 
 LONGEST_TOKEN = 4096
-MOST_PAYLOAD_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
+# What a name costs beside its characters: a string, and its place in a set.
+BYTES_OF_A_NAME = 100
 
 
 class VerifiedTokens:
-    """At most ``most`` tokens, and 16 MiB of their payload; none where ``most`` is 0.
+    """At most ``most`` tokens, and 16 MiB of them; none where ``most`` is 0.
 
     Safe to share between threads.
     """
@@ -34,10 +36,11 @@ class VerifiedTokens:
     def start_over(self) -> None:
         """Forget everything: a fork may have caught it half written, and the lock held."""
         self._lock = threading.Lock()
-        # So many of the longest tokens stay within the other limit; else each has to be weighed.
-        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(self._most)
-        if self._most * LONGEST_TOKEN > MOST_PAYLOAD_BYTES:
-            self._tokens = LRUCache(MOST_PAYLOAD_BYTES * self._most, self._weight_of)
+        self._forget()
+
+    def _forget(self) -> None:
+        limit = MOST_BYTES * self._most
+        self._tokens: LRUCache[bytes, KnownToken] = LRUCache(limit, self._weight_of)
 
     def digest_of(self, raw: str) -> bytes | None:
         """Give what a token is kept under, or None for what is not kept, text or not."""
@@ -50,17 +53,31 @@ class VerifiedTokens:
         if digest is None or digest not in self._tokens:
             return None
         with self._lock:
-            return self._tokens.get(digest)
+            try:
+                return self._tokens.get(digest)
+            except (
+                BaseException
+            ):  # out of a signal's handler, say, and what it left may be half done
+                self._forget()
+                raise
 
     def keep(self, digest: bytes | None, known: KnownToken) -> None:
         """Keep what came of a token."""
-        if digest is not None:
-            with self._lock:
+        if digest is None:
+            return
+        with self._lock:
+            try:
                 self._tokens[digest] = known
+            except BaseException:
+                self._forget()
+                raise
 
     def _weight_of(self, known: KnownToken) -> int:
-        """Weigh a token so that both limits are one: a small payload takes a token's share.
+        """Weigh a token in bytes so that both limits are one: a small one takes a token's share.
 
         Multiplied by the number of tokens, so that nothing is lost in a division.
         """
-        return max(len(known.token.payload) * self._most, MOST_PAYLOAD_BYTES)
+        token = known.token
+        names = len(token.scopes) + len(token.roles) + len(token.audience) + len(token.amr)
+        size = len(token.payload) + BYTES_OF_A_NAME * names
+        return max(size * self._most, MOST_BYTES)

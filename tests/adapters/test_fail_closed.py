@@ -5,9 +5,7 @@ An unexpected exception reaches the server, which answers 500; a view never runs
 
 import pytest
 
-from bearerguard.core import challenge
-
-from bearerguard.core.challenge import _rejection
+from bearerguard.core.challenge import _frequent_rejection
 
 
 class FaultError(Exception):
@@ -98,7 +96,7 @@ def test_a_fault_on_the_way_in_of_a_known_token_lets_nobody_in(make, issuer, mon
 )
 @pytest.mark.parametrize("token", [None, "garbage"])
 def test_a_fault_while_refusing_lets_nobody_in(api, monkeypatch, where, token):
-    _rejection.cache_clear()  # what another test made it write once
+    _frequent_rejection.cache_clear()  # what another test made it write once
     monkeypatch.setattr(where, fail)
     with pytest.raises(FaultError):
         api.call("GET", "/read", token=token)
