@@ -4,6 +4,7 @@ The whole run is ``make bench``.
 """
 
 import importlib
+import json
 import logging
 import re
 from pathlib import Path
@@ -21,7 +22,17 @@ PARTS = ("rounds", "section", "tokens", "libraries", "verification", "refusal", 
 @pytest.fixture(scope="module")
 def bench() -> Any:
     """The modules of benchmarks/speed, which are no part of the package."""
-    names = (*PARTS, "imports", "report", "chart", "environment")
+    names = (
+        *PARTS,
+        "adapters",
+        "bad_tokens",
+        "steps",
+        "imports",
+        "report",
+        "chart",
+        "environment",
+        "__main__",
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT))
         found = {name: importlib.import_module(f"benchmarks.speed.{name}") for name in names}
@@ -98,6 +109,21 @@ def _either(raw: str, *guards: Any) -> None:
         raise refusals[0]
 
 
+def test_a_library_that_is_called_wrongly_does_not_vanish_from_the_table(bench, monkeypatch):
+    """Only who is not installed, or does not do another algorithm than RS256, is left out."""
+
+    def absent(_: Any) -> Any:
+        raise ModuleNotFoundError("no such library")
+
+    made = {"broken": lambda _: int, "absent": absent}
+    monkeypatch.setattr(bench.libraries, "LIBRARIES", made)
+
+    with pytest.raises(bench.libraries.UnfairError, match="broken does not take a good RS256"):
+        bench.libraries.prepared("broken", bench.tokens.issuer_of("RS256"))
+    assert bench.libraries.prepared("broken", bench.tokens.issuer_of("ES256")) is None
+    assert bench.libraries.prepared("absent", bench.tokens.issuer_of("RS256")) is None
+
+
 def test_tokens_have_the_size_that_the_page_names(bench):
     issuer = bench.tokens.issuer_of()
 
@@ -132,10 +158,39 @@ def test_new_tokens_are_new_to_the_guard_in_both_orders(bench):
 def test_a_quick_run_measures_each_refusal_for_its_own_reason(bench):
     [section] = bench.refusal.measure(quick=True)
 
-    assert [row[0] for row in section.rows] == [*bench.refusal.KINDS]
+    assert [row[0] for row in section.rows] == [*bench.refusal.KINDS, bench.refusal.LINE]
     judged = {*bench.refusal.BY_CLAIMS, *bench.refusal.BY_SHAPE}
-    assert judged == {*bench.refusal.KINDS} - {bench.refusal.GOOD, bench.refusal.FORGED}
-    assert len(section.goals) == len(judged)
+    assert judged == {*bench.refusal.KINDS} - {bench.bad_tokens.GOOD, bench.bad_tokens.FORGED}
+    for way in (bench.refusal.QUIET, bench.refusal.WRITTEN):
+        assert {goal.what.partition(":")[0] for goal in section.goals if way in goal.what} == judged
+    assert len(section.goals) == 2 * len(judged)
+
+
+@pytest.mark.parametrize(("takes", "says"), [(0.3, "leaves 0.20 of"), (0.7, "beyond the limit")])
+def test_the_page_tells_which_part_of_a_logged_refusal_is_not_ours(bench, takes, says):
+    about = bench.refusal._about_line(bench.rounds.Spread((takes,)))
+
+    assert f"{takes:.2f} bare verifications" in about
+    assert says in about
+
+
+def test_every_way_of_asking_gets_bad_tokens_of_its_own(bench):
+    """The headers of bad tokens are remembered, as good tokens are."""
+    turns = bench.refusal.Turns(1, 2)
+    turns.prepare()
+    first = _asked(turns, "unknown kid")
+    turns.prepare()
+
+    assert len(first) == 2 * len(bench.refusal.WAYS)
+    assert len({raw.partition(".")[0] for raw in first}) == len(first)
+    assert not first & _asked(turns, "unknown kid")
+
+
+def _asked(turns: Any, kind: str) -> set[str]:
+    batches = [batches[0] for (this, _), batches in turns.asked.items() if this == kind]
+    items = [item for batch in batches for (item,) in batch]
+    texts = [one if isinstance(one, str) else one.field("authorization")[0] for one in items]
+    return {text.removeprefix("Bearer ") for text in texts}
 
 
 def test_refusals_are_really_written_to_the_log_file_and_to_nothing_else(bench):
@@ -149,6 +204,7 @@ def test_refusals_are_really_written_to_the_log_file_and_to_nothing_else(bench):
 
     assert reason == "token_malformed"
     assert re.search(r" INFO bearerguard refused: reason='token_malformed' ", written)
+    assert turns.line.startswith("refused: reason='expired' ")
     assert len(written.splitlines()) == 1
     assert (root.level, root.handlers) == before
 
@@ -164,6 +220,42 @@ def test_a_quick_run_measures_growth_without_the_processes(bench, monkeypatch):
     assert not memory.rows
 
 
+def test_the_memory_of_the_longest_remembered_tokens_is_told_and_not_judged(bench, monkeypatch):
+    """The issue names 0.5, 1 and 14 kB."""
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        found = {"bytes": int(command[4]), "most": 1.0, "grown": 1.0}
+        return SimpleNamespace(stdout=json.dumps(found))
+
+    monkeypatch.setattr(bench.growth.subprocess, "run", run)
+
+    section = bench.growth._memory(10)
+
+    assert [row[0] for row in section.rows] == ["0.5 kB", "1.0 kB", "4.0 kB", "14.0 kB"]
+    assert [goal.what.split()[-2] for goal in section.goals] == ["0.5", "1.0", "14.0"]
+
+
+def test_a_quick_run_measures_every_step_and_what_the_adapters_add(bench):
+    [section] = bench.steps.measure(quick=True)
+
+    names = [row[0] for row in section.rows]
+    assert names[-2:] == [bench.steps.THROUGH.format(name) for name in ("Starlette", "Flask")]
+    assert {bench.steps.BARE, bench.steps.WHOLE, bench.steps.KNOWN} < {*names}
+    assert all(len(row) == len(section.header) for row in section.rows)
+
+
+def test_an_adapter_that_lets_everybody_in_is_not_measured(bench, monkeypatch):
+    issuer = bench.tokens.issuer_of("ES256")
+    guard, good = issuer.guard(), bench.tokens.token(issuer)
+    open_app = bench.adapters.flask_app(None)
+
+    bench.adapters.Adapters(guard, good)
+    monkeypatch.setattr(bench.adapters, "flask_app", lambda _: open_app)
+
+    with pytest.raises(bench.adapters.UnfitError, match="expected 401"):
+        bench.adapters.Adapters(guard, good)
+
+
 @pytest.mark.parametrize("size", [512, 1024, 14_000])
 def test_the_memory_run_verifies_distinct_tokens_of_the_size_it_names(bench, size):
     found = bench.memory.growth(size, 20)
@@ -172,6 +264,25 @@ def test_the_memory_run_verifies_distinct_tokens_of_the_size_it_names(bench, siz
     assert found["most"] >= found["grown"]
     made = bench.memory.tokens(b"k" * 32, size)
     assert len({next(made) for _ in range(20)}) == 20
+
+
+@pytest.mark.process
+def test_guarding_an_application_is_measured_beside_the_same_one_unguarded(bench, monkeypatch):
+    """The settings of whoever runs this take no part."""
+    monkeypatch.setenv("BEARERGUARD_LEEWAY", "nonsense")
+    cases = {case.name: case for case in bench.imports.CASES}
+
+    for name in ("guarding an application (Starlette)", "guarding an application (Flask)"):
+        base_ms, base_mib = bench.imports.run(cases[name].base)
+        whole_ms, whole_mib = bench.imports.run(cases[name].whole)
+
+        assert base_ms > 0
+        assert whole_ms > 0
+        assert base_mib < whole_mib
+    goal = "import bearerguard.starlette"
+    cost = bench.imports.Cost(bench.rounds.Spread((70.4,)), bench.rounds.Spread((13.2,)))
+    assert cases[bench.imports.LATER[goal]].does
+    assert bench.imports._remark(cost).endswith("70 ms and 13 MiB more")
 
 
 @pytest.mark.process
@@ -216,3 +327,47 @@ def test_the_chart_is_the_same_file_for_the_same_figures(bench, tmp_path):
     assert one == two
     assert "<svg" in one
     assert not re.search(r"[ \t]$", one, re.MULTILINE)
+
+
+def test_a_part_that_fails_stops_no_other_and_nothing_is_written(
+    bench, monkeypatch, tmp_path, capsys
+):
+    main = bench.__dict__["__main__"]
+    page, chart = tmp_path / "speed.md", tmp_path / "speed.svg"
+    section = bench.section.Section("A part", "", ("", "value"), rows=[("row", "1.5")])
+    monkeypatch.setattr(main, "PARTS", ("imports", "growth"))
+    monkeypatch.setattr(bench.imports, "measure", lambda _: 1 / 0)
+    monkeypatch.setattr(bench.growth, "measure", lambda _: [section])
+
+    with pytest.raises(SystemExit, match=r"nothing is written: imports$"):
+        main.main(["--page", str(page), "--chart", str(chart)])
+
+    assert "A part" in capsys.readouterr().out
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("can_draw", [True, False])
+def test_a_complete_run_is_written_with_or_without_a_chart(
+    bench, monkeypatch, tmp_path, capsys, can_draw
+):
+    main = bench.__dict__["__main__"]
+    page, chart = tmp_path / "speed.md", tmp_path / "speed.svg"
+    monkeypatch.setattr(main, "PARTS", ("growth",))
+    monkeypatch.setattr(bench.growth, "measure", lambda _: [])
+    monkeypatch.setattr(main, "can_draw", lambda: can_draw)
+    monkeypatch.setattr(main, "draw", lambda _, path: path.write_text(page.read_text("utf-8")))
+
+    main.main(["--page", str(page), "--chart", str(chart)])
+
+    assert ("](speed.svg)" in page.read_text("utf-8")) is can_draw
+    assert "\n\n\n" not in page.read_text("utf-8").partition("## Goals")[0]
+    assert chart.exists() is can_draw
+    assert (
+        "matplotlib is not installed" in capsys.readouterr().out.splitlines()[-1]
+    ) is not can_draw
+
+
+def test_what_draws_the_chart_is_named_where_it_is_missing(bench, monkeypatch):
+    monkeypatch.setattr(bench.environment, "_version", lambda _: "")
+
+    assert "matplotlib" in bench.environment.missing()

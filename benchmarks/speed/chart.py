@@ -1,6 +1,7 @@
 """The chart of the page: a panel for each kind of figure, readable on light and dark pages."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ OTHERS = ("#7f6000", "#b45f06", "#e69138", "#f6b26b", "#38761d", "#93c47d", "#99
 WIDTH_INCH, BAR_INCH, PANEL_INCH = 10.0, 0.17, 1.1
 # Of the height of a group, what stays empty between it and the next.
 GAP = 0.8
+
+
+def can_draw() -> bool:
+    """Tell whether there is something to draw with."""
+    return find_spec("matplotlib") is not None
 
 
 def draw(sections: Sequence[Section], path: Path) -> None:

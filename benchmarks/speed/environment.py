@@ -18,6 +18,7 @@ PACKAGES = (
     "uvicorn",
     "Flask",
     "gunicorn",
+    "matplotlib",
 )
 
 

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from statistics import median
 
+from bearerguard.settings import Settings
+
 from .bearers import DISTINCT, SUBJECT, Bearers, bearers
 from .load import CONNECTIONS, Measured, Walk, described, has_wrk, load
 from .processors import can_pin, used_s
@@ -224,7 +226,7 @@ def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
     if pinned and arena.kind == "flask":
         pinned += (
             " (on two, gunicorn's threads pass the interpreter's lock from one to the other, "
-            "20 times a request, and are slower and less steady)"
+            "many times a request, and are slower and less steady)"
         )
     return (
         f"{fast}; one worker{threads}, no access log, at 127.0.0.1{pinned}. Load: {described()}, "
@@ -233,9 +235,9 @@ def _about(arena: Arena, lanes: dict[str, Lane], rounds: int) -> str:
         f"CPU is what the server's processes used for one request, user and system. "
         f"Everyone gets the same requests, the unguarded application too. Distinct tokens: "
         f"{lane.walk.length:,} of RS256, 1.1 kB each, walked round and round; when a token comes "
-        f"again, a guard that remembers 4,096 has forgotten it. Before each turn the application "
-        f"must refuse a forged token, an expired one, one for another API, one of another issuer, "
-        f"one without the scope, and a request without any."
+        f"again, a guard that remembers {Settings.token_cache:,} has forgotten it. Before each "
+        f"turn the application must refuse a forged token, an expired one, one for another API, "
+        f"one of another issuer, one without the scope, and a request without any."
     )
 
 

@@ -20,7 +20,7 @@ REQUIRED = ("exp", "iss", "aud", "sub", "client_id", "iat", "jti")
 
 
 class UnfairError(Exception):
-    """A contender takes a token that it has to refuse: its figure would mean nothing."""
+    """A contender takes what it has to refuse, or refuses what it has to take."""
 
 
 def _pyjwt(issuer: Issuer) -> Verify:
@@ -134,12 +134,17 @@ def prepared(name: str, issuer: Issuer) -> Verify | None:
     """Make a library ready; None where it is not installed or does not do the algorithm.
 
     Raises:
-        UnfairError: it does not do the job.
+        UnfairError: it does not do the job. RS256 is what everybody does: who refuses that is not
+            called in the right way, and must not just be missing from the table.
     """
     try:
         verify = LIBRARIES[name](issuer)
         verify(token(issuer))
-    except Exception:  # each library has errors of its own
+    except ImportError:
+        return None
+    except Exception as error:  # each library has errors of its own
+        if issuer.key.alg == "RS256":
+            raise UnfairError(f"{name} does not take a good RS256 token: {error!r}") from error
         return None
     check_job(name, issuer, verify)
     return verify

@@ -11,6 +11,7 @@ from .rounds import Goal
 from .section import Section
 
 PROSE = Path(__file__).with_name("prose.md")
+CHART_SHOWS = "Verification, refusal and HTTP throughput as bars"
 GOALS_HEADER = ("", "goal", "median", "quartiles", "", "remark")
 
 
@@ -32,13 +33,16 @@ def as_text(section: Section) -> str:
 
 
 def as_markdown(report: Report, chart: str) -> str:
-    """Write the page: the prose, with the tables in their places. ``chart`` is the link to it."""
+    """Write the page: the prose, with the tables in their places.
+
+    ``chart`` is the link to it, empty where there is none.
+    """
     page = PROSE.read_text(encoding="utf-8")
     goals = [goal for section in report.sections for goal in section.goals]
     for place, text in {
         "{when}": datetime.now(UTC).strftime("%Y-%m-%d"),
         "{machine}": _wrapped(f"Machine: {report.machine}. Versions: {report.versions}."),
-        "{chart}": chart,
+        "{chart}": f"![{CHART_SHOWS}]({chart})\n\n" if chart else "",
         "{met}": f"{sum(goal.is_met for goal in goals)} of {len(goals)}",
         "{goals}": _table([GOALS_HEADER, *map(goal_row, goals)]),
         "{sections}": "\n\n".join(map(_section, report.sections)),

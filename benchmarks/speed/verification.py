@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bearerguard.guard import Guard
+from bearerguard.settings import Settings
 from bearerguard.testing import Issuer, SigningKey
 
 from .libraries import LIBRARIES, check_job, prepared
@@ -22,7 +23,7 @@ BARE, COLD, KNOWN = "bare verify", "bearerguard, new token", "bearerguard, known
 COLD_LIMITS = {"RS256": 2.0, "ES256": 1.3, "EdDSA": 1.2}
 ROUNDS, BATCHES, BATCH = 12, 8, 40
 QUICK = (2, 2, 5)
-CACHE, CACHE_QUICK = 4096, 50
+CACHE, CACHE_QUICK = Settings.token_cache, 50
 ABOUT = f"""
 Time for one token of about 1.1 kB (RS256; the same claims for each algorithm), as a multiple of
 what the bare `verify` of `cryptography` takes for the same signature: the public key and the
