@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bearerguard.stores.verified import LONGEST_TOKEN, MOST_PAYLOAD_BYTES, VerifiedTokens
+from bearerguard.stores.verified import LONGEST_TOKEN, VerifiedTokens
 
 PATIENCE_S = 20.0
+MOST_BYTES = 16 * 1024 * 1024
 
 
-def known(size=100, name=None):
+def known(size=100, name=None, **names):
     """As much of a known token as the store looks at."""
-    return SimpleNamespace(token=SimpleNamespace(payload=b"x" * size), name=name)
+    lists = {"scopes": (), "roles": (), "audience": (), "amr": ()} | names
+    return SimpleNamespace(token=SimpleNamespace(payload=b"x" * size, **lists), name=name)
 
 
 def found(store, names):
@@ -71,10 +73,9 @@ def test_it_keeps_no_more_than_it_may_however_small_they_are(most):
 def test_the_payloads_together_are_bounded(size):
     """By 16 MiB, however many tokens there may be."""
     store = VerifiedTokens(1_000_000)
-    names = [f"token-{number}" for number in range(MOST_PAYLOAD_BYTES // size + 5)]
+    names = [f"token-{number}" for number in range(MOST_BYTES // size + 5)]
     keep(store, names, size)
     assert found(store, names) == names[5:]
-    assert MOST_PAYLOAD_BYTES == 16 * 1024 * 1024
 
 
 # The payload of a token of 4096 characters, if all of them were its payload.
@@ -87,7 +88,7 @@ def test_whichever_bound_is_reached_first_counts(most):
     names = [f"token-{number}" for number in range(7000)]
     for name in names:
         store.keep(store.digest_of(name), longest)
-    assert len(found(store, names)) == min(most, MOST_PAYLOAD_BYTES // LONGEST_PAYLOAD)
+    assert len(found(store, names)) == min(most, MOST_BYTES // LONGEST_PAYLOAD)
 
 
 @given(
@@ -101,6 +102,36 @@ def test_what_was_kept_last_is_there_and_never_more_than_may_be(most, events):
         keep(store, [f"{number}"], size)
     last = [f"{number}" for number, _ in reversed(events)]
     assert {*found(store, last)} == {*list(dict.fromkeys(last))[:most]}
+
+
+@pytest.mark.parametrize("name", ["scopes", "roles", "audience", "amr"])
+def test_many_short_names_weigh_more_than_they_have_characters(name):
+    """A name of one character takes a hundred bytes of memory: they are bounded as well."""
+    store = VerifiedTokens(4096)
+    names = [f"token-{number}" for number in range(3000)]
+    for raw in names:
+        store.keep(store.digest_of(raw), known(100, **{name: range(1000)}))
+    there = found(store, names)
+    assert there == names[-len(there) :]
+    assert 100 < len(there) <= MOST_BYTES // (1000 * 60)
+
+
+@pytest.mark.parametrize("method", ["get", "__setitem__"])
+def test_an_exception_out_of_the_middle_leaves_an_empty_store_that_works(method, monkeypatch):
+    """Ctrl-C, or a worker's time limit that is raised as one: nothing half done is believed."""
+    store = VerifiedTokens(10)
+    keep(store, ["a"])
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store._tokens), method, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            found(store, ["a"]) if method == "get" else keep(store, ["b"])
+    assert found(store, "ab") == []
+    keep(store, ["c"])
+    assert found(store, ["c"]) == ["c"]
 
 
 def test_the_least_recently_used_one_gives_way():
@@ -187,7 +218,8 @@ def test_a_child_forked_while_the_lock_is_held_is_not_held_up():
 
         signal.alarm(60)
         store = VerifiedTokens(10)
-        known = SimpleNamespace(token=SimpleNamespace(payload=b"{}"))
+        lists = {"scopes": (), "roles": (), "audience": (), "amr": ()}
+        known = SimpleNamespace(token=SimpleNamespace(payload=b"{}", **lists))
         store.keep(store.digest_of("a"), known)
         store._lock.acquire()  # as if another thread were just looking
         pid = os.fork()
