@@ -21,7 +21,7 @@ from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.events import Event, OnEvent
 from bearerguard.issuer import Issuer
-from bearerguard.issuers import KnownIssuer, Means
+from bearerguard.issuers import Means
 from bearerguard.jwks.fetch import Fetcher
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 from bearerguard.key_log import log_event
@@ -218,7 +218,7 @@ class Guard:
         return self._has_keys()
 
     def _has_keys(self) -> bool:
-        return self.issuers.may_grow or any(_are_there(known) for known in self.issuers.all())
+        return self.issuers.may_grow or any(known.has_keys() for known in self.issuers.all())
 
     def _holds_at_once(self, known: KnownToken) -> bool:
         """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.
@@ -246,10 +246,3 @@ class Guard:
                 self._on_event(event)
             except Exception:  # noqa: BLE001  whoever watches must not change what happens
                 logger.exception("on_event failed")
-
-
-def _are_there(known: KnownIssuer) -> bool:
-    try:
-        return bool(known.keys.present(None))
-    except UnavailableError:
-        return False

@@ -13,6 +13,7 @@ from random import SystemRandom
 from bearerguard.core.jwk import secret_key
 from bearerguard.core.key_set import KeySet
 from bearerguard.core.policy import Policy
+from bearerguard.errors import UnavailableError
 from bearerguard.events import OnEvent
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
@@ -56,6 +57,13 @@ class KnownIssuer:
         self.keys: Keys = keys_of(settings, means)
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
+
+    def has_keys(self) -> bool:
+        """Tell whether there are keys to decide with."""
+        try:
+            return bool(self.keys.present(None))
+        except UnavailableError:
+            return False
 
 
 LIVE_ISSUERS: "weakref.WeakSet[KnownIssuer]" = weakref.WeakSet()
