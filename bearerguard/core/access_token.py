@@ -102,8 +102,8 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
             "subject": get("sub"),
             "client_id": get("client_id"),
             "audience": (audience,) if isinstance(audience, str) else tuple(audience),
-            "scopes": _allowed(scopes, policy.scopes_allowed),
-            "roles": _allowed(roles, policy.roles_allowed),
+            "scopes": scopes if policy.scopes_allowed is None else scopes & policy.scopes_allowed,
+            "roles": roles if policy.roles_allowed is None else roles & policy.roles_allowed,
             "expires_at": claims["exp"],
             "issued_at": get("iat"),
             "auth_time": get("auth_time"),
@@ -150,10 +150,6 @@ def read_places(
     return found
 
 
-def _allowed(granted: frozenset[str], allowed: frozenset[str] | None) -> frozenset[str]:
-    return granted if allowed is None else granted & allowed
-
-
 def _read_place(claims: Claims, place: Place, audiences: tuple[str, ...]) -> Iterator[str]:
     for path in _paths(place.path, audiences):
         takes_keys = path.endswith("/*")
@@ -178,7 +174,7 @@ def _names(value: Any, place: Place) -> frozenset[str]:
     if isinstance(value, str) and "string" in place.forms:
         return _frequent_words(value) if len(value) <= LONGEST_KEPT else _words(value)
     if isinstance(value, list):
-        if {*map(type, value)} == {str}:  # as nearly all are
+        if _are_strings(value):  # as nearly all are
             return frozenset(value) if place.takes_lists else NOTHING
         objects = any(isinstance(item, dict) for item in value)
         names = [item.get("value") if isinstance(item, dict) else item for item in value]
@@ -186,6 +182,14 @@ def _names(value: Any, place: Place) -> frozenset[str]:
         if len(strings) == len(names) and ("objects" in place.forms or not objects):
             return frozenset(strings) if place.takes_lists else NOTHING
     raise RejectedError("claim_malformed", expected=sorted(place.forms), found=place.path)
+
+
+def _are_strings(values: list[Any]) -> bool:
+    try:
+        "".join(values)  # which takes strings alone, and says so faster than anything else
+    except TypeError:
+        return False
+    return True
 
 
 def _words(text: str) -> frozenset[str]:
