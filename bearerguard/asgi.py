@@ -73,8 +73,9 @@ class BearerAuthMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await (self._start if scope["type"] == "lifespan" else self.app)(scope, receive, send)
             return
-        if self._later is not None:
-            await self._later()
+        later = self._later  # a thread takes it away when the gate is there
+        if later is not None:
+            await later()
         if self._problem is not None:
             raise self._problem
         if not self.gate.has_looked:  # a server without the lifespan protocol
@@ -114,8 +115,9 @@ class BearerAuthMiddleware:
         self._later = None
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._later is not None:
-            await self._later()
+        later = self._later
+        if later is not None:
+            await later()
         if self._problem is None:
             self.on_start(scope)
             await self.app(scope, receive, send)

@@ -23,7 +23,7 @@ from bearerguard.errors import RejectedError
 PARTS_OF_A_JWS = 3
 PARTS_OF_A_JWE = 5
 # Nearly all tokens of an issuer have the very same header, which need not be read again each time.
-HEADERS_KEPT = 256
+HEADERS_KEPT = 2048
 LONGEST_HEADER_KEPT = 512
 
 

@@ -55,9 +55,7 @@ class VerifiedTokens:
         with self._lock:
             try:
                 return self._tokens.get(digest)
-            except (
-                BaseException
-            ):  # out of a signal's handler, say, and what it left may be half done
+            except BaseException:  # of a signal's handler, say: the store may be half written
                 self._forget()
                 raise
 
