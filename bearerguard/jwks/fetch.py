@@ -142,12 +142,15 @@ class HttpFetcher:
         import httpx  # noqa: PLC0415  loaded at the first fetch
 
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-        # Without TLS the store of certificates, which takes long to load, is not needed; what is
-        # there instead trusts nobody.
-        no_store = None if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the outside must not get to see, or to answer, what is meant for this machine.
         direct = dict.fromkeys(("http://", "https://")) if is_loopback(url) else None
-        with LOADING:  # its transport loads modules of its own
+        # Its transport loads modules, and OpenSSL builds itself up: a fork in the middle of that
+        # would leave locks to the child that nobody ever opens.
+        with LOADING:
+            # Without TLS the store of certificates, which takes long to load, is not needed; what
+            # is there instead trusts nobody.
+            is_plain = not url.startswith("https:")
+            no_store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else None
             return httpx.Client(
                 verify=self._tls or no_store or True,
                 timeout=timeout,
