@@ -314,7 +314,9 @@ def test_the_page_has_every_table_and_says_what_was_missed(bench):
 
 
 def test_the_chart_is_the_same_file_for_the_same_figures(bench, tmp_path):
-    pytest.importorskip("matplotlib", reason="draws the chart of make bench: pip install matplotlib")
+    pytest.importorskip(
+        "matplotlib", reason="draws the chart of make bench: pip install matplotlib"
+    )
     spread = bench.rounds.Spread((1.0, 2.0))
     bars = [bench.section.Bar("group", name, spread) for name in ("bearerguard", "other")]
     section = bench.section.Section("A part", "", ("",), "x", bars=bars)
