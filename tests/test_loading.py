@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 import bearerguard.asgi
+import bearerguard.gate
 from bearerguard import ConfigurationError
 from bearerguard.asgi import BearerAuthMiddleware
 
@@ -128,3 +129,16 @@ def test_middleware_that_is_built_later_starts_and_refuses_the_start(
     app = BearerAuthMiddleware(application)
     with pytest.raises(ConfigurationError):
         asyncio.run(ask(app, None))
+
+
+def test_a_fault_while_it_is_built_lets_nobody_in(built_later, guard, monkeypatch):
+    """Whoever waits hears of it, and so does the next one."""
+
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    app = BearerAuthMiddleware(application, guard=guard)
+    monkeypatch.setattr(bearerguard.gate, "Gate", fail)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(ask(app))

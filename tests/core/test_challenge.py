@@ -99,3 +99,16 @@ def test_when_nobody_can_know_there_is_no_challenge_but_a_time_to_come_back(seco
     assert "WWW-Authenticate" not in fields
     assert fields["Cache-Control"] == "no-store"
     assert json.loads(answer.body)["error"] == "temporarily_unavailable"
+
+
+class TeapotError(RejectedError):
+    """What an application may raise out of a check of its own."""
+
+    status = 418
+
+
+def test_an_applications_own_refusal_keeps_its_status():
+    """Answers are remembered by their reason; another class may say something else by it."""
+    assert answer_to(RejectedError("scope_insufficient"), "api").status == 403
+    assert answer_to(TeapotError("scope_insufficient"), "api").status == 418
+    assert answer_to(RejectedError("scope_insufficient"), "api").status == 403
