@@ -61,7 +61,7 @@ class VerifiedTokens:
 
     def keep(self, digest: bytes | None, known: KnownToken) -> None:
         """Keep what came of a token."""
-        if digest is None:
+        if digest is None or not self._most:
             return
         with self._lock:
             try:

@@ -261,3 +261,9 @@ def test_many_threads_never_see_the_token_of_another():
         assert not thread.is_alive()
     assert wrong == []
     assert len(found(store, [f"token-{number}" for number in range(50)])) == 20
+
+
+def test_where_none_may_be_kept_none_is_whatever_it_is_called():
+    store = VerifiedTokens(0)
+    store.keep(sha256(b"a.b.c").digest(), known())
+    assert store.find(sha256(b"a.b.c").digest()) is None
