@@ -46,8 +46,7 @@ def base64url_decode(text: bytes) -> bytes:
     Raises:
         EncodingError: padding, other characters, an impossible length, or unused bits that are set.
     """
-    # What is left of the text without these characters: a tenth of the time that a regular
-    # expression takes.
+    # What is left of the text without these characters; a pattern takes three times as long.
     if text.translate(None, BASE64URL) or not is_whole(text):
         raise EncodingError("not base64url, or base64url with unused bits set")
     return decode_checked(text)
@@ -55,7 +54,7 @@ def base64url_decode(text: bytes) -> bytes:
 
 def is_whole(text: bytes) -> bool:
     """Tell whether base64url characters have a possible length, and no unused bits are set."""
-    # Octets as numbers: Python looks for those in bytes five times as fast as for bytes.
+    # As a number: for octets Python first tries, and fails, to take them for one.
     return not text or text[-1] in LAST_CHARACTERS[len(text) % 4]
 
 
@@ -99,7 +98,7 @@ def read_json(document: bytes) -> Any:
         raise EncodingError(reason) from None
     if end != len(text):
         raise EncodingError("more than one JSON text")
-    is_nested = "[" in text or text.find("{", 1) > 0  # faster than counting, and mostly false
+    is_nested = "[" in text or text.find("{", 1) > 0  # faster than counting, and often false
     if is_nested and text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
     if "\\" in text and SURROGATE_ESCAPE.search(text):
