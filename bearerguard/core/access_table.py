@@ -114,7 +114,7 @@ class AccessTable:
         """Tell what a request has to bring; a rule wins over a public entry for the same path."""
         rule = self._rule_for(request) if self.rules else None
         is_public, is_optional = self.public.has(request.path), self.optional.has(request.path)
-        if rule is None and not is_public and not is_optional and self.rules is None:
+        if self.rules is None and not is_public and not is_optional:
             return GUARDED
         if not is_normal(request):
             return GUARDED if self.rules is None else UNRULED
