@@ -285,8 +285,8 @@ def test_a_known_token_is_in_time_exactly_when_a_new_one_would_be(times, leeway,
         issuer.guard(leeway=leeway, jwks_ttl="24h", token_cache=most, **rules) for most in (9, 0)
     ]
     for guard in guards:
-        guard.verify(issuer.token())  # the keys are there from here on
-        guard.clock = lambda: clock.now
+        guard.clock = lambda: clock.now  # of tokens; keys have a clock of their own
+        guard.verify(issuer.token(iat=NOW, exp=NOW + 600))  # the keys are there from here on
     edges = [times["exp"] + leeway, times["iat"] - leeway]
     edges += [times["nbf"] - leeway] if "nbf" in times else []
     edges += [] if age is None else [times["iat"] + age + leeway]
