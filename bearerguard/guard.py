@@ -13,7 +13,7 @@ from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
-from bearerguard.core.flow import authenticate, credentials, enforce
+from bearerguard.core.flow import credentials, decide, enforce
 from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
 from bearerguard.directory import Directory, configured, supported_algorithms
@@ -131,8 +131,11 @@ class Guard:
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
         if known is None or not self._holds_at_once(known):
-            flow = authenticate(raw, self.trust, self.clock(), known)
-            known = self._noted(drive(flow, self.issuers.answer), known, digest)
+            found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
+            if not isinstance(found, KnownToken):
+                found = drive(found, self.issuers.answer)
+            self._note(found, known, digest)
+            known = found
         return copy_of(known.token)
 
     async def averify(self, raw: str) -> AccessToken:
@@ -140,9 +143,11 @@ class Guard:
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
         if known is None or not self._holds_at_once(known):
-            flow = authenticate(raw, self.trust, self.clock(), known)
-            found = await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
-            known = self._noted(found, known, digest)
+            found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
+            if not isinstance(found, KnownToken):
+                found = await adrive(found, self.issuers.at_once, self.issuers.aanswer)
+            self._note(found, known, digest)
+            known = found
         return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
@@ -231,13 +236,10 @@ class Guard:
         policy = self.trust.policies.get(known.query.issuer)
         return known.holds(policy, self.issuers.at_once(known.query), now)
 
-    def _noted(
-        self, found: KnownToken, known: KnownToken | None, digest: bytes | None
-    ) -> KnownToken:
+    def _note(self, found: KnownToken, known: KnownToken | None, digest: bytes | None) -> None:
         if found is not known:
             self._verified.keep(digest, found)
         self.issuers.note_good_token(found.query.issuer)
-        return found
 
     def _notify(self, event: Event) -> None:
         log_event(event)

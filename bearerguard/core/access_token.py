@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bearerguard.core.signature import VerifiedToken
 
 NOTHING: frozenset[str] = frozenset()
+new, take_over = object.__new__, object.__setattr__
 # Many tokens name the very same scopes, and so share one set of them.
 TEXTS_KEPT = 256
 LONGEST_KEPT = 512
@@ -96,7 +97,11 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
     get, audience = claims.get, claims["aud"]
     scopes = read_places(claims, policy.scope_places, policy.audiences)
     roles = read_places(claims, policy.role_places, policy.audiences)
-    return _made_of(
+    token = new(AccessToken)
+    # All fields at once: the constructor of a frozen class sets them one by one.
+    take_over(
+        token,
+        "__dict__",
         {
             "issuer": claims["iss"],
             "subject": get("sub"),
@@ -112,8 +117,9 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
             "token_id": get("jti"),
             "tenant": None,
             "payload": verified.token.payload,
-        }
+        },
     )
+    return token
 
 
 def copy_of(token: AccessToken) -> AccessToken:
@@ -121,14 +127,9 @@ def copy_of(token: AccessToken) -> AccessToken:
 
     A handler that gets around the frozen class changes its own object, and nobody else's.
     """
-    return _made_of(vars(token).copy())
-
-
-def _made_of(values: dict[str, Any]) -> AccessToken:
-    """Take over all fields at once: the constructor of a frozen class sets them one by one."""
-    token = object.__new__(AccessToken)
-    object.__setattr__(token, "__dict__", values)
-    return token
+    copy = new(AccessToken)
+    take_over(copy, "__dict__", token.__dict__.copy())
+    return copy
 
 
 def read_places(
@@ -171,7 +172,7 @@ def _paths(path: str, audiences: tuple[str, ...]) -> list[str]:
 
 
 def _names(value: Any, place: Place) -> frozenset[str]:
-    if isinstance(value, str) and "string" in place.forms:
+    if isinstance(value, str) and place.takes_text:
         return _frequent_words(value) if len(value) <= LONGEST_KEPT else _words(value)
     if isinstance(value, list):
         if _are_strings(value):  # as nearly all are

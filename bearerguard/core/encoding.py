@@ -16,6 +16,8 @@ from string import ascii_letters, digits
 from typing import Any, NoReturn
 
 BASE64URL = f"{ascii_letters}{digits}-_".encode()
+# What binascii reads (RFC 4648 section 4), for each octet of base64url (section 5).
+STANDARD = bytes.maketrans(b"-_", b"+/")
 # The last character of a text whose length is 0, 1, 2 or 3 more than a multiple of 4, so that it
 # has no unused bits or they are zero: otherwise two texts would stand for the same bytes.
 LAST_CHARACTERS = (BASE64URL, b"", b"AQgw", b"AEIMQUYcgkosw048")
@@ -60,7 +62,7 @@ def is_whole(text: bytes) -> bool:
 
 def decode_checked(text: bytes) -> bytes:
     """Decode base64url that is known to be canonical. For other text the result means nothing."""
-    return a2b_base64(text.replace(b"-", b"+").replace(b"_", b"/") + b"==")
+    return a2b_base64(text.translate(STANDARD) + b"==")
 
 
 def decode_object(text: bytes) -> bytes:
@@ -72,7 +74,7 @@ def decode_object(text: bytes) -> bytes:
     """
     if not text or text[0] not in OBJECT_BEGINS:
         raise EncodingError("not a JSON object")
-    return decode_checked(text)
+    return a2b_base64(text.translate(STANDARD) + b"==")
 
 
 def base64url_encode(data: bytes) -> bytes:
@@ -89,9 +91,11 @@ def read_json(document: bytes) -> Any:
     """
     try:
         text = document.decode("utf-8").strip(WHITE_SPACE)
-        value, end = STRICT.raw_decode(text)
+        value, end = SCAN(text, 0)
     except RecursionError:
         raise EncodingError("nested too deeply") from None
+    except StopIteration:
+        raise EncodingError("not JSON in UTF-8") from None
     except ValueError as error:
         # The decoders' own messages may quote the document.
         reason = str(error) if isinstance(error, EncodingError) else "not JSON in UTF-8"
@@ -177,6 +181,8 @@ STRICT = json.JSONDecoder(
     parse_float=_finite,
     parse_int=_bounded_integer,
 )
+# What raw_decode() calls, without what it makes of a failure: a message that we must not show.
+SCAN: Callable[[str, int], tuple[Any, int]] = STRICT.scan_once  # type: ignore[attr-defined]
 
 
 def _check_depth(value: Any) -> None:

@@ -13,7 +13,7 @@ from bearerguard.core.claims import HEADER_RULES, RULES_AFTER_SIGNATURE, RULES_B
 from bearerguard.core.flow import authorize, choose, key_query, verify_with_newer
 from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
-from bearerguard.core.queries import Flow, KeyQuery
+from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
 from bearerguard.core.signature import VerifiedToken, verify
 from bearerguard.core.token import UnverifiedToken, check_size, read_claims, read_header, split
 from bearerguard.core.trust import Trust
@@ -146,7 +146,9 @@ def _read(
         return None
     token = report.run("claims", partial(read_claims, header, parts))
     try:
-        policy = yield from choose(None if token is None else token.claims, trust)
+        policy = choose(None if token is None else token.claims, trust)
+        if isinstance(policy, IssuerQuery):
+            policy = (yield policy) or trust.fallback
     except UnavailableError as error:
         report.note_refusal("issuer", error)
         return None

@@ -8,19 +8,21 @@ With several issuers the claims are read before the header is judged, because ``
 policy by which everything else is judged; a token with several defects is refused for the same one
 as ever.
 
-What a flow may have to wait for are a key and, where issuers are looked up, the policy of one. It
-yields a :class:`KeyQuery` or an :class:`IssuerQuery` and is sent the answer; a driver that blocks
-and one that awaits serve the same flow (:mod:`bearerguard.drivers`).
+What a decision may have to wait for are a key and, where issuers are looked up, the policy of one.
+Mostly they are there, and :func:`decide` goes straight through. Else the rest of the way is a flow:
+it yields a :class:`KeyQuery` or an :class:`IssuerQuery` and is sent the answer; a driver that
+blocks and one that awaits serve the same flow (:mod:`bearerguard.drivers`).
 
 A token that was verified before (:class:`~bearerguard.core.known_token.KnownToken`) is not verified
 again: what cannot change is believed, everything else is looked at as for a new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.claims import (
+    ABOUT_ONE_CLAIM,
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
     RULES_BEFORE_SIGNATURE,
@@ -36,7 +38,6 @@ from bearerguard.core.request import RequestView
 from bearerguard.core.signature import VerifiedToken, verify
 from bearerguard.core.token import (
     TokenHeader,
-    TokenParts,
     UnverifiedToken,
     check_size,
     read_claims,
@@ -63,18 +64,43 @@ def credentials(request: RequestView, access: Access) -> str | None:
     return raw
 
 
-def authenticate(
-    raw: str, trust: Trust, now: float, known: KnownToken | None = None
-) -> Flow[KnownToken]:
+def decide(
+    raw: str,
+    trust: Trust,
+    now: float,
+    at_once: Callable[[KeyQuery], Sequence[Key] | None],
+    known: KnownToken | None = None,
+) -> KnownToken | Flow[KnownToken]:
     """Decide about one token: everything that does not depend on the route.
 
-    ``known`` is what came of the very same token before. Then this gives it back, unless something
-    has changed since.
+    ``at_once`` gives the keys that are there, as they nearly always are. Where something has to be
+    asked for, what comes back is the rest of the way, as a flow. ``known`` is what came of the very
+    same token before, where it is not sure to hold any more.
     Source: RFC 9068 section 4, RFC 8725 section 3.
 
     Raises:
-        RejectedError: the token is not good for this API.
-        UnavailableError: no keys, or no policy, to decide with.
+        RejectedError: the token is not good for this API; the flow raises it, too.
+        UnavailableError: only the flow does, without keys or a policy to decide with.
+    """
+    if known is not None:
+        return authenticate(raw, trust, now, known)
+    token, policy = _read(raw, trust)
+    if isinstance(policy, IssuerQuery):
+        return _after_asking_who(token, policy, trust, now)
+    query = _refuse_early(token, policy, now)
+    keys = at_once(query)
+    # Of several keys, or one that no id chose, another one may have been published since.
+    if keys is None or len(keys) != 1 or keys[0].kid is None or keys[0].kid != query.kid:
+        return _after_asking_for_keys(token, policy, query, now)
+    return _conclude(verify(token, keys), policy, query, now)
+
+
+def authenticate(
+    raw: str, trust: Trust, now: float, known: KnownToken | None = None
+) -> Flow[KnownToken]:
+    """Do the same as one flow that asks for everything.
+
+    What is known is given back, unless something has changed since.
     """
     if known is not None and known.valid_from <= now < known.valid_until:
         issuer = known.query.issuer
@@ -82,27 +108,29 @@ def authenticate(
         # Whose policy is gone has no keys to be asked for either: it is decided as for a new token.
         if policy is known.policy and known.holds(policy, (yield known.query), now):
             return known
-    check_size(raw, trust.max_bytes)
-    parts = split(raw)
-    header = read_header(parts)
-    policy = trust.only
-    if policy is None:
-        token, policy = yield from _read_of_several(header, parts, trust)
-    else:
-        _check_header(header, policy)
-        token = read_claims(header, parts)
-    claims = token.claims
-    for rule in RULES_BEFORE_SIGNATURE:
-        rule(claims, policy, now)
-    query = key_query(token, policy)
+    found = decide(raw, trust, now, _nothing)
+    return found if isinstance(found, KnownToken) else (yield from found)
+
+
+def _after_asking_who(
+    token: UnverifiedToken, query: IssuerQuery, trust: Trust, now: float
+) -> Flow[KnownToken]:
+    policy = (yield query) or trust.fallback
+    _check_header(token.header, policy)
+    return (
+        yield from _after_asking_for_keys(token, policy, _refuse_early(token, policy, now), now)
+    )
+
+
+def _after_asking_for_keys(
+    token: UnverifiedToken, policy: Policy, query: KeyQuery, now: float
+) -> Flow[KnownToken]:
     keys = yield query
     try:
         verified = verify(token, keys)
     except RejectedError as refusal:
         verified = yield from verify_with_newer(token, keys, query, refusal)
-    for rule in RULES_AFTER_SIGNATURE:
-        rule(claims, policy, now)
-    return authorize(verified, policy, query)
+    return _conclude(verified, policy, query, now)
 
 
 def enforce(access: Access, token: AccessToken) -> None:
@@ -117,7 +145,7 @@ def enforce(access: Access, token: AccessToken) -> None:
         check_need(access.need, token)
 
 
-def choose(claims: Claims | None, trust: Trust) -> Flow[Policy]:
+def choose(claims: Claims | None, trust: Trust) -> Policy | IssuerQuery:
     """Choose the policy by which to judge a token; ``claims`` None could not be read.
 
     Source: RFC 8725 sections 3.1 and 3.8. This only selects: :func:`check_issuer` decides.
@@ -129,8 +157,8 @@ def choose(claims: Claims | None, trust: Trust) -> Flow[Policy]:
         return trust.fallback
     policy = trust.policies.get(issuer)
     if policy is None and trust.patterns.allows(issuer):
-        policy = yield IssuerQuery(issuer)
-    return trust.fallback if policy is None else policy
+        return IssuerQuery(issuer)
+    return policy or trust.fallback
 
 
 def key_query(token: UnverifiedToken, policy: Policy) -> KeyQuery:
@@ -172,19 +200,48 @@ def authorize(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> Known
     return known
 
 
-def _read_of_several(
-    header: TokenHeader, parts: TokenParts, trust: Trust
-) -> Flow[tuple[UnverifiedToken, Policy]]:
+def _read(raw: str, trust: Trust) -> tuple[UnverifiedToken, Policy | IssuerQuery]:
+    """Take a token apart, and tell by whose rules to judge it, or of whom to ask for them."""
+    check_size(raw, trust.max_bytes)
+    parts = split(raw)
+    header = read_header(parts)
+    if trust.only is not None:
+        _check_header(header, trust.only)
+        return read_claims(header, parts), trust.only
     try:
         token = read_claims(header, parts)
     except RejectedError:
         _check_header(header, trust.fallback)  # the header comes first in the order of refusals
         raise
-    policy = yield from choose(token.claims, trust)
-    _check_header(header, policy)
+    policy = choose(token.claims, trust)
+    if isinstance(policy, Policy):
+        _check_header(header, policy)
     return token, policy
 
 
 def _check_header(header: TokenHeader, policy: Policy) -> None:
     for rule in HEADER_RULES:
         rule(header, policy)
+
+
+def _refuse_early(token: UnverifiedToken, policy: Policy, now: float) -> KeyQuery:
+    """Refuse what needs no cryptography to be refused, and say which keys the rest needs."""
+    claims = token.claims
+    for rule in RULES_BEFORE_SIGNATURE:
+        about = ABOUT_ONE_CLAIM.get(rule)
+        if about is None or about in claims:
+            rule(claims, policy, now)
+    return key_query(token, policy)
+
+
+def _conclude(verified: VerifiedToken, policy: Policy, query: KeyQuery, now: float) -> KnownToken:
+    claims = verified.token.claims
+    for rule in RULES_AFTER_SIGNATURE:
+        about = ABOUT_ONE_CLAIM.get(rule)
+        if about is None or about in claims:
+            rule(claims, policy, now)
+    return authorize(verified, policy, query)
+
+
+def _nothing(_: KeyQuery) -> None:
+    """Give no keys: ask for them."""

@@ -53,5 +53,4 @@ def known_token_of(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> 
     Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
     """
     token = access_token_of(verified, policy)
-    valid_from, valid_until = validity(verified.token.claims, policy)
-    return KnownToken(token, policy, verified.key, query, valid_from, valid_until)
+    return KnownToken(token, policy, verified.key, query, *validity(verified.token.claims, policy))

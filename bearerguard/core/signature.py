@@ -26,7 +26,7 @@ from bearerguard.errors import RejectedError
 MOST_KEYS_TRIED = 4
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class VerifiedToken:
     """A token whose signature was made by a key of its issuer. Only :func:`verify` builds one."""
 

@@ -16,6 +16,8 @@ from cachetools import LRUCache
 from bearerguard.core.known_token import KnownToken
 from bearerguard.forks import start_over_after_fork
 
+# Copied for each token: making one anew takes OpenSSL longer than a token takes it.
+NOTHING_HASHED = hashlib.sha256()
 LONGEST_TOKEN = 4096
 MOST_BYTES = 16 * 1024 * 1024
 # What a name costs beside its characters: a string, and its place in a set.
@@ -46,7 +48,11 @@ class VerifiedTokens:
         """Give what a token is kept under, or None for what is not kept, text or not."""
         if not self._most or not isinstance(raw, str) or len(raw) > LONGEST_TOKEN:
             return None
-        return hashlib.sha256(raw.encode("ascii")).digest() if raw.isascii() else None
+        if not raw.isascii():
+            return None
+        digest = NOTHING_HASHED.copy()
+        digest.update(raw.encode("ascii"))
+        return digest.digest()
 
     def find(self, digest: bytes | None) -> KnownToken | None:
         """Give what came of a token before."""
