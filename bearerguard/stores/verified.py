@@ -60,7 +60,9 @@ class VerifiedTokens:
             return None
         with self._lock:
             try:
-                return self._tokens.get(digest)
+                return self._tokens[digest]
+            except KeyError:  # another thread's token has just taken its place
+                return None
             except BaseException:  # of a signal's handler, say: the store may be half written
                 self._forget()
                 raise

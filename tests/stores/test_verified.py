@@ -116,7 +116,7 @@ def test_many_short_names_weigh_more_than_they_have_characters(name):
     assert 100 < len(there) <= MOST_BYTES // (1000 * 60)
 
 
-@pytest.mark.parametrize("method", ["get", "__setitem__"])
+@pytest.mark.parametrize("method", ["__getitem__", "__setitem__"])
 def test_an_exception_out_of_the_middle_leaves_an_empty_store_that_works(method, monkeypatch):
     """Ctrl-C, or a worker's time limit that is raised as one: nothing half done is believed."""
     store = VerifiedTokens(10)
@@ -128,7 +128,7 @@ def test_an_exception_out_of_the_middle_leaves_an_empty_store_that_works(method,
     with monkeypatch.context() as patched:
         patched.setattr(type(store._tokens), method, interrupted)
         with pytest.raises(KeyboardInterrupt):
-            found(store, ["a"]) if method == "get" else keep(store, ["b"])
+            found(store, ["a"]) if method == "__getitem__" else keep(store, ["b"])
     assert found(store, "ab") == []
     keep(store, ["c"])
     assert found(store, ["c"]) == ["c"]
@@ -152,6 +152,13 @@ def test_looking_for_what_is_not_there_pushes_nothing_out():
     keep(store, ["a", "b"])
     found(store, [f"stranger-{number}" for number in range(100)])
     assert found(store, ["a", "b"]) == ["a", "b"]
+
+
+def test_a_token_that_another_one_pushes_out_meanwhile_is_not_found(monkeypatch):
+    """Between the first look, which takes no lock, and the second."""
+    store = VerifiedTokens(2)
+    monkeypatch.setattr(type(store._tokens), "__contains__", lambda *_: True)
+    assert store.find(store.digest_of("a")) is None
 
 
 def test_what_came_of_a_token_last_takes_the_place_of_what_came_before():
