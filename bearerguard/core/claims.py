@@ -3,13 +3,12 @@
 Source: RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725 section 3.
 
 The first rules run before the signature is verified, so that a hopeless token costs no
-cryptography; they can only refuse. Every rule that ends in an access decision runs once for every
-token, what depends on the time at each use (:func:`validity`); and only
-:func:`bearerguard.core.signature.verify` makes the type from which an
-:class:`~bearerguard.core.access_token.AccessToken` can be built.
+cryptography; they can only refuse. Every rule runs once for every token, what depends on the time
+at each use (:func:`validity`); only :func:`bearerguard.core.signature.verify` makes the type from
+which an :class:`~bearerguard.core.access_token.AccessToken` can be built.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bearerguard.core.pointer import ABSENT
@@ -146,8 +145,8 @@ def check_strings(claims: Claims, _policy: Policy, _now: float) -> None:
     Refuses: "claim_malformed".
     """
     for name in ("sub", "client_id", "jti", "acr"):
-        value = claims.get(name, ABSENT)
-        if not value or (value is not ABSENT and not isinstance(value, str)):
+        value = claims.get(name, name)
+        if not value or not isinstance(value, str):
             raise RejectedError("claim_malformed", expected=f"{name} as a non-empty string")
     amr = claims.get("amr", ABSENT)
     if amr is not ABSENT and not _is_list_of_strings(amr):
@@ -215,6 +214,11 @@ ABOUT_ONE_CLAIM: Mapping[ClaimRule, str] = {
     check_auth_time: "auth_time",
     check_binding: "cnf",
 }
+
+
+def with_claims(rules: Iterable[ClaimRule]) -> tuple[tuple[str | None, ClaimRule], ...]:
+    """Put before each rule the claim without which it need not be called."""
+    return tuple((ABOUT_ONE_CLAIM.get(rule), rule) for rule in rules)
 
 
 def _is_list_of_strings(value: object) -> bool:

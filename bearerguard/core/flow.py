@@ -22,11 +22,11 @@ from collections.abc import Callable, Sequence
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.claims import (
-    ABOUT_ONE_CLAIM,
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
     RULES_BEFORE_SIGNATURE,
     Claims,
+    with_claims,
 )
 from bearerguard.core.credentials import read_token
 from bearerguard.core.key_set import Key
@@ -46,6 +46,8 @@ from bearerguard.core.token import (
 )
 from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError
+
+EARLY_RULES, LATE_RULES = with_claims(RULES_BEFORE_SIGNATURE), with_claims(RULES_AFTER_SIGNATURE)
 
 
 def credentials(request: RequestView, access: Access) -> str | None:
@@ -227,8 +229,7 @@ def _check_header(header: TokenHeader, policy: Policy) -> None:
 def _refuse_early(token: UnverifiedToken, policy: Policy, now: float) -> KeyQuery:
     """Refuse what needs no cryptography to be refused, and say which keys the rest needs."""
     claims = token.claims
-    for rule in RULES_BEFORE_SIGNATURE:
-        about = ABOUT_ONE_CLAIM.get(rule)
+    for about, rule in EARLY_RULES:
         if about is None or about in claims:
             rule(claims, policy, now)
     return key_query(token, policy)
@@ -236,8 +237,7 @@ def _refuse_early(token: UnverifiedToken, policy: Policy, now: float) -> KeyQuer
 
 def _conclude(verified: VerifiedToken, policy: Policy, query: KeyQuery, now: float) -> KnownToken:
     claims = verified.token.claims
-    for rule in RULES_AFTER_SIGNATURE:
-        about = ABOUT_ONE_CLAIM.get(rule)
+    for about, rule in LATE_RULES:
         if about is None or about in claims:
             rule(claims, policy, now)
     return authorize(verified, policy, query)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bearerguard.core import flow
 from bearerguard.core.access_token import copy_of
-from bearerguard.core.claims import HEADER_RULES, RULES_AFTER_SIGNATURE, RULES_BEFORE_SIGNATURE
+from bearerguard.core.claims import HEADER_RULES
 from bearerguard.core.encoding import decode_checked, read_json_object
 from bearerguard.core.key_set import Key
 from bearerguard.core.known_token import KnownToken
@@ -153,8 +153,11 @@ class Steps:
     def _steps(self, unkept: Guard) -> dict[str, Step]:
         """Name the steps in their order; ``unkept`` is a guard that remembers nothing."""
         shape = partial(_shape, self.guard.trust.max_bytes)
-        before = partial(_rules, RULES_BEFORE_SIGNATURE)
-        after = partial(_rules, RULES_AFTER_SIGNATURE)
+        # As for most tokens, which have none of the claims that only one rule is about.
+        before, after = (
+            partial(_rules, tuple(rule for about, rule in rules if about is None))
+            for rules in (flow.EARLY_RULES, flow.LATE_RULES)
+        )
         bare = bare_verification(self.issuer.key)
         signed_with = partial(bare_arguments, self.issuer.key.alg)
         return {

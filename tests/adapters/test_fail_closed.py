@@ -105,10 +105,11 @@ def test_a_fault_while_refusing_lets_nobody_in(api, monkeypatch, where, token):
 
 @pytest.mark.requirement("GEN-1")
 @pytest.mark.parametrize(
-    "rules", ["RULES_BEFORE_SIGNATURE", "RULES_AFTER_SIGNATURE", "HEADER_RULES"]
+    ("rules", "faulty"),
+    [("EARLY_RULES", (None, fail)), ("LATE_RULES", (None, fail)), ("HEADER_RULES", fail)],
 )
-def test_a_fault_in_a_rule_lets_nobody_in(api, issuer, monkeypatch, rules):
-    monkeypatch.setattr(f"bearerguard.core.flow.{rules}", (fail,))
+def test_a_fault_in_a_rule_lets_nobody_in(api, issuer, monkeypatch, rules, faulty):
+    monkeypatch.setattr(f"bearerguard.core.flow.{rules}", (faulty,))
     with pytest.raises(FaultError):
         api.call("GET", "/read", token=issuer.token("read"))
     assert api.ran == []

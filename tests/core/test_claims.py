@@ -296,3 +296,14 @@ def test_no_rule_can_be_forgotten():
     )
     defined = {name for name in vars(rules) if name.startswith("check_")}
     assert defined == {rule.__name__ for rule in listed}
+
+
+def test_a_rule_about_one_claim_is_called_where_the_claim_is_there_and_only_there():
+    """Whatever its value is: null and false are values."""
+    pairs = rules.with_claims([*rules.RULES_BEFORE_SIGNATURE, *rules.RULES_AFTER_SIGNATURE])
+    about = {rule.__name__: claim for claim, rule in pairs if claim is not None}
+    assert about == {
+        "check_not_before": "nbf",
+        "check_auth_time": "auth_time",
+        "check_binding": "cnf",
+    }

@@ -195,7 +195,7 @@ def test_the_policy_of_no_issuer_accepts_nothing_at_all(a, driver, policy, clock
 
 def test_no_key_is_asked_for_under_a_policy_of_no_issuer(a, driver, policy, clock, monkeypatch):
     """The second wall, should the check of the issuer ever be gone."""
-    monkeypatch.setattr("bearerguard.core.flow.RULES_BEFORE_SIGNATURE", ())
+    monkeypatch.setattr("bearerguard.core.flow.EARLY_RULES", ())
     trust = Trust.of([policy(A), policy(B)])
     assert driver.refusal(a.token(iss=C), trust, clock()) == "key_unknown"
     assert driver.queries == []
@@ -204,7 +204,7 @@ def test_no_key_is_asked_for_under_a_policy_of_no_issuer(a, driver, policy, cloc
 def test_a_query_names_the_issuer_of_the_policy_whatever_the_token_says(
     a, driver, policy, clock, monkeypatch
 ):
-    monkeypatch.setattr("bearerguard.core.flow.RULES_BEFORE_SIGNATURE", ())
+    monkeypatch.setattr("bearerguard.core.flow.EARLY_RULES", ())
     driver.publish(a)
     assert (
         driver.run(authenticate(a.token(iss=C), Trust.of([policy(A)]), clock())).token.issuer == C
