@@ -141,9 +141,7 @@ def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        # As Starlette calls it; isinstance() is slow with its abstract classes.
-        is_plain = args and type(args[0]) is Request
-        connection = args[0] if is_plain else _connection(view, args, kwargs)
+        connection = _connection(view, args, kwargs)
         refusal = _refusal(connection.scope, getattr(guarded, ATTRIBUTE))
         if refusal is None:
             return await view(*args, **kwargs)
@@ -204,6 +202,8 @@ def _check_takes_request(view: Callable[..., Any]) -> None:
 
 
 def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+    if args and type(args[0]) is Request:
+        return args[0]  # as Starlette calls a function; isinstance() is slow with abstract classes
     for argument in (*args, *kwargs.values()):
         if isinstance(argument, HTTPConnection):
             return argument

@@ -1,6 +1,6 @@
 """Who calls, in the words of Starlette: ``request.user`` and ``request.auth``.
 
-Both are made for every request and looked at by few, so that they do nothing until they are asked.
+Both are made for every request and looked at by few: they cost little until somebody looks.
 """
 
 from dataclasses import dataclass
