@@ -29,6 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OCTETS = {name.encode(): name for name in FIELDS}
+LENGTHS = frozenset(map(len, FIELDS))
 # RFC 6455 section 7.4.1 (policy violation), and "try again later" of its registry.
 CLOSE_REFUSED, CLOSE_UNAVAILABLE = 1008, 1013
 
@@ -78,23 +79,24 @@ class BearerAuthMiddleware:
             await later()
         if self._problem is not None:
             raise self._problem
-        if not self.gate.has_looked:  # a server without the lifespan protocol
+        gate = self.gate
+        if not gate.has_looked:  # a server without the lifespan protocol
             self.on_start(scope)
         request = view_of(scope)
-        if self.gate.asks_if_ready(request) and scope["type"] == "http":
-            is_ready = await self.gate.guard.aready()
-            await refuse(self.gate.answer_probe(is_ready=is_ready), scope, receive, send)
+        if gate.readiness is not None and gate.asks_if_ready(request) and scope["type"] == "http":
+            is_ready = await gate.guard.aready()
+            await refuse(gate.answer_probe(is_ready=is_ready), scope, receive, send)
             return
         mark = self.mark_for(scope, request)
-        access = self.gate.access(request, mark)
+        access = mark.on(gate.table.access(request))
         try:
-            token = await self.gate.guard.aadmit(request, access)
+            token = await gate.guard.aadmit(request, access)
         except (RejectedError, UnavailableError) as refusal:
-            await refuse(self.gate.guard.answer(refusal, access), scope, receive, send)
+            await refuse(gate.guard.answer(refusal, access), scope, receive, send)
             return
         self.attach(scope, request, mark, token)
         if self.close_at_expiry and token is not None and scope["type"] == "websocket":
-            left_s = token.expires_at + self.gate.guard.settings.leeway - self.gate.guard.clock()
+            left_s = token.expires_at + gate.guard.settings.leeway - gate.guard.clock()
             await _run_until_expiry(self.app, scope, receive, send, left_s)
         else:
             await self.app(scope, receive, send)
@@ -146,16 +148,18 @@ class BearerAuthMiddleware:
 
 def view_of(scope: Scope) -> RequestView:
     """Translate an ASGI connection; a WebSocket handshake is a GET."""
-    raw_path = scope.get("raw_path")
-    headers = [
-        (known, value.decode("latin-1"))
-        for name, value in scope["headers"]
-        if (known := OCTETS.get(name.lower())) is not None
-    ]
+    headers = []
+    for name, value in scope["headers"]:
+        if len(name) not in LENGTHS:
+            continue  # most fields, without a call
+        known = OCTETS.get(name.lower())
+        if known is not None:
+            headers.append((known, value.decode("latin-1")))
+    path, root = scope["path"], scope.get("root_path")
     return RequestView(
         scope.get("method", "GET"),
-        _routed_path(scope),
-        raw_path.decode("latin-1") if raw_path else None,
+        _below(path, root) if root else path,
+        scope.get("raw_path"),
         headers,
     )
 
@@ -180,12 +184,8 @@ def close_code(answer: "Answer") -> int:
     return CLOSE_UNAVAILABLE if answer.status == UnavailableError.status else CLOSE_REFUSED
 
 
-def _routed_path(scope: Scope) -> str:
+def _below(path: str, root: str) -> str:
     """Give the path less root_path: the string that an application below a mount routes on."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    if not root:
-        return path
     below = path.removeprefix(root)
     return below if path.startswith(root) and below[:1] in ("", "/") else path
 

@@ -21,6 +21,7 @@ import flask.views
 from werkzeug.local import LocalProxy
 
 from bearerguard.core.marks import (
+    ATTRIBUTE,
     UNMARKED,
     Mark,
     View,
@@ -28,7 +29,6 @@ from bearerguard.core.marks import (
     mark_of,
     mark_wrapper,
     optional,
-    own_mark,
     public,
 )
 from bearerguard.core.needs import (
@@ -69,6 +69,8 @@ __all__ = [
 EXTENSION = "bearerguard"
 # Where the extension leaves word for the wrappers of the views, in the request's environ.
 PASSED = "bearerguard.passed"
+# The request itself: Flask's proxy looks for it anew at each attribute.
+_request: Callable[[], flask.Request] = flask.request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
 UNGUARDED = "no BearerGuard guards this application, and a view needs one: write BearerGuard(app)"
 
 
@@ -106,7 +108,8 @@ class BearerGuard:
             raise ConfigurationError("a BearerGuard guards this application already")
         app.extensions[EXTENSION] = gate
         # Before whatever else wants to look at the request, its body above all.
-        app.before_request_funcs.setdefault(None, []).insert(0, _admit)
+        admit = functools.partial(_admit, app, gate)
+        app.before_request_funcs.setdefault(None, []).insert(0, admit)
 
 
 class _CurrentToken(LocalProxy["AccessToken"]):
@@ -119,7 +122,7 @@ class _CurrentToken(LocalProxy["AccessToken"]):
 def _find_token() -> "AccessToken":
     if not flask.has_request_context():
         raise RuntimeError("current_token is there only within a request")
-    return cast("AccessToken", _passed().token)
+    return cast("AccessToken", _passed()[2])
 
 
 current_token: "AccessToken" = cast("AccessToken", _CurrentToken(_find_token))
@@ -143,29 +146,25 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
     )
 
 
-def _admit() -> flask.Response | None:
+def _admit(app: flask.Flask, gate: "Gate") -> flask.Response | None:
     """Decide before the view is run; a response ends the request."""
-    # Out of Flask's proxies, which look for the request anew at each attribute.
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    flask_request = flask.request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    gate: Gate = app.extensions[EXTENSION]
+    flask_request = _request()
     if not gate.has_looked:  # at the first request, when all routes are known
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
     # Not in flask.g, which a request that is made within another one shares with it. Also for what
     # still runs after a refusal: error handlers, after_request, teardown.
-    request_environ = flask_request.environ
-    request = view_of(request_environ)
-    request_environ[PASSED] = gate.passed(request, None, UNMARKED)
-    if gate.asks_if_ready(request):
+    request = view_of(flask_request.environ)
+    flask_request.environ[PASSED] = (gate, request, None, ())
+    if gate.readiness is not None and gate.asks_if_ready(request):
         return _response(gate.answer_probe(is_ready=gate.guard.ready()))
     found = _mark_of_view(app, flask_request.url_rule, request)
-    access = gate.access(request, found)
+    access = found.on(gate.table.access(request))
     try:
         token = gate.guard.admit(request, access)
     except (RejectedError, UnavailableError) as refusal:
         return _response(gate.guard.answer(refusal, access))
-    request_environ[PASSED] = gate.passed(request, token, found)
+    flask_request.environ[PASSED] = (gate, request, token, found.needs if token else ())
     return None
 
 
@@ -174,16 +173,16 @@ def _mark_of_view(app: flask.Flask, rule: Any, request: RequestView) -> Mark:
     if rule is None:
         return UNMARKED
     found = mark_of(app.view_functions.get(rule.endpoint), request.method)
-    is_automatic = getattr(rule, "provide_automatic_options", False)
-    if request.method != "OPTIONS" or is_automatic or found.is_wrapper:
+    if request.method != "OPTIONS" or found.is_wrapper:
         return found
-    return replace(found, answers_options=True)
+    is_automatic = getattr(rule, "provide_automatic_options", False)
+    return found if is_automatic else replace(found, answers_options=True)
 
 
 def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = _refusal(own_mark(guarded))
+        refusal = _refusal(getattr(guarded, ATTRIBUTE))
         return await view(*args, **kwargs) if refusal is None else refusal
 
     return guarded
@@ -192,7 +191,7 @@ def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        refusal = _refusal(own_mark(guarded))
+        refusal = _refusal(getattr(guarded, ATTRIBUTE))
         return view(*args, **kwargs) if refusal is None else refusal
 
     return guarded
@@ -219,7 +218,7 @@ def _guard_class(view: Any, need: Need) -> None:
 
 
 def _passed() -> "Passed":
-    passed: Passed | None = flask.request.environ.get(PASSED)
+    passed: Passed | None = _request().environ.get(PASSED)
     if passed is None:
         raise ConfigurationError(UNGUARDED)
     return passed
@@ -227,7 +226,8 @@ def _passed() -> "Passed":
 
 def _refusal(found: Mark) -> flask.Response | None:
     """Enforce what the extension could not see; None when nothing is missing."""
-    answer = _passed().refusal(found.needs)
+    gate, _, _, enforced = passed = _passed()
+    answer = None if enforced is found.needs else gate.refusal(passed, found.needs)
     return None if answer is None else _response(answer)
 
 

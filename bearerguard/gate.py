@@ -6,19 +6,24 @@ application is guarded and not when it is imported itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from bearerguard.core.access import Access
 from bearerguard.core.access_table import AccessTable, problem_of_path
 from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import Answer, answer_if_ready
-from bearerguard.core.marks import UNMARKED, Mark, mark_of, missing
+from bearerguard.core.marks import mark_of, missing
 from bearerguard.core.needs import Need, check_need, needs_of
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.guard import Guard
 from bearerguard.log import log_refusal, logger
 from bearerguard.settings import Source, from_app_config
+
+# What was let through, left with the request for the wrappers of the views: the gate, the request,
+# its token, and the needs of the view that were enforced on the way in. A plain tuple, because each
+# request makes one, and a class with names for them costs two calls.
+Passed = tuple["Gate", RequestView, AccessToken | None, tuple[Need, ...]]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
 PROBES = ("GET", "HEAD")
@@ -58,25 +63,33 @@ class Gate:
             problems += _problems_of_readiness(readiness, rules)
         if problems:
             raise ConfigurationError(*problems)
-        self._readiness = readiness
+        self.readiness = readiness
+        self._has_one_issuer = self.guard.has_one_issuer
         for rule in self.table.conflicts():
             _log_conflict(rule)
 
-    def access(self, request: RequestView, mark: Mark = UNMARKED) -> Access:
-        """Tell what a request has to bring, by its path and by the view that will handle it."""
-        return mark.on(self.table.access(request))
-
     def asks_if_ready(self, request: RequestView) -> bool:
         """Tell whether this is a readiness probe, which needs no token."""
-        return request.path == self._readiness and request.method in PROBES
+        return request.path == self.readiness and request.method in PROBES
 
     def answer_probe(self, *, is_ready: bool) -> Answer:
         """Build the answer to a readiness probe."""
         return answer_if_ready(is_ready=is_ready)
 
-    def passed(self, request: RequestView, token: AccessToken | None, mark: Mark) -> "Passed":
-        """Note that a request was let through, for the wrapper of its view."""
-        return Passed(self, request, token, mark.needs if token else ())
+    def refusal(self, passed: Passed, needs: tuple[Need, ...]) -> Answer | None:
+        """Enforce needs that nobody saw on the way in; give the answer where they are not met."""
+        _, request, token, enforced = passed
+        unseen = missing(needs, enforced)
+        if not unseen:
+            return None
+        try:
+            if token is None:
+                raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
+            check_need(needs_of(unseen), token)
+        except RejectedError as refusal:
+            log_refusal(refusal, request)
+            return self.guard.answer(refusal, Access(need=needs_of(needs)))
+        return None
 
     def identity(self, token: AccessToken) -> str:
         """Name the caller for frameworks that want one string.
@@ -85,7 +98,7 @@ class Gate:
         an issuer's name has no "#" in it (RFC 8414 section 2).
         """
         subject = token.subject or ""
-        if self.guard.has_one_issuer or not subject:
+        if self._has_one_issuer or not subject:
             return subject
         return f"{token.issuer}#{subject}"
 
@@ -98,7 +111,7 @@ class Gate:
         self.has_looked = True
         open_at: dict[int, list[str]] = {}
         for path, endpoint in routes:
-            if path == self._readiness:
+            if path == self.readiness:
                 logger.warning("readiness answers GET %s: the view of this path does not", path)
             is_open_path = self.table.opens(path)
             marks = [mark_of(endpoint, method) for method in METHODS]
@@ -109,32 +122,6 @@ class Gate:
         for paths in open_at.values():
             if len(set(paths)) > 1:
                 logger.warning("one open view serves %s: all of them are open", ", ".join(paths))
-
-
-class Passed(NamedTuple):
-    """What the gate let through, left with the request for the wrappers of the views.
-
-    ``enforced`` are the needs of the view that were enforced on the way in.
-    """
-
-    gate: Gate
-    request: RequestView
-    token: AccessToken | None
-    enforced: tuple[Need, ...]
-
-    def refusal(self, needs: tuple[Need, ...]) -> Answer | None:
-        """Enforce needs that nobody saw on the way in; give the answer where they are not met."""
-        unseen = missing(needs, self.enforced)
-        if not unseen:
-            return None
-        try:
-            if self.token is None:
-                raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
-            check_need(needs_of(unseen), self.token)
-        except RejectedError as refusal:
-            log_refusal(refusal, self.request)
-            return self.gate.guard.answer(refusal, Access(need=needs_of(needs)))
-        return None
 
 
 def _problems_of_readiness(path: object, rules: object) -> list[str]:

@@ -13,25 +13,24 @@ not look into the application, and raises where no middleware guards it.
 import functools
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from starlette.authentication import AuthCredentials, BaseUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketState
 
 from bearerguard import asgi
 from bearerguard.asgi import close_code, refuse
 from bearerguard.core.marks import (
+    ATTRIBUTE,
     Mark,
     View,
     decorator,
     mark_of,
     mark_wrapper,
     optional,
-    own_mark,
     public,
 )
 from bearerguard.core.needs import (
@@ -48,6 +47,7 @@ from bearerguard.core.needs import (
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
 from bearerguard.starlette_routing import endpoints, find_endpoint
+from bearerguard.starlette_user import BearerCredentials, BearerUser
 
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
@@ -71,29 +71,6 @@ __all__ = [
 
 # Where the middleware leaves word for the wrappers of the views.
 PASSED = "bearerguard.passed"
-
-
-@dataclass(frozen=True)
-class BearerUser(BaseUser):
-    """The caller, as Starlette's ``request.user``. ``token`` is None for an anonymous one."""
-
-    token: "AccessToken | None"
-    name: str
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether a token was accepted."""
-        return self.token is not None
-
-    @property
-    def display_name(self) -> str:
-        """The same as ``identity``; what a caller calls itself is not for the log."""
-        return self.name
-
-    @property
-    def identity(self) -> str:
-        """The subject of the token, empty for an anonymous caller."""
-        return self.name
 
 
 class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
@@ -134,10 +111,11 @@ class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
         self, scope: asgi.Scope, request: RequestView, mark: Mark, token: "AccessToken | None"
     ) -> None:
         """Hand the token to the application, as ``request.user`` and ``request.auth``."""
-        super().attach(scope, request, mark, token)
-        scope["user"] = BearerUser(token, self.gate.identity(token) if token else "")
-        scope["auth"] = AuthCredentials(sorted(token.scopes) if token else ())
-        scope[PASSED] = self.gate.passed(request, token, mark)
+        gate = self.gate
+        scope["bearerguard.token"] = token
+        scope["user"] = BearerUser(token, gate.identity(token) if token else "")
+        scope["auth"] = BearerCredentials(token)
+        scope[PASSED] = (gate, request, token, mark.needs if token else ())
 
 
 def requires(*needs: NeedLike) -> Callable[[View], View]:
@@ -164,7 +142,7 @@ def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         connection = _connection(view, args, kwargs)
-        refusal = _refusal(connection.scope, own_mark(guarded))
+        refusal = _refusal(connection.scope, getattr(guarded, ATTRIBUTE))
         if refusal is None:
             return await view(*args, **kwargs)
         if isinstance(connection, WebSocket):
@@ -180,7 +158,7 @@ def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         connection = _connection(view, args, kwargs)
-        refusal = _refusal(connection.scope, own_mark(guarded))
+        refusal = _refusal(connection.scope, getattr(guarded, ATTRIBUTE))
         return view(*args, **kwargs) if refusal is None else _response(refusal, connection)
 
     return guarded
@@ -211,7 +189,8 @@ def _refusal(scope: asgi.Scope, found: Mark) -> "Answer | None":
             "a view needs something of its callers, and no BearerAuthMiddleware guards it: "
             "add Middleware(BearerAuthMiddleware) to the application"
         )
-    return passed.refusal(found.needs)
+    gate, _, _, enforced = passed
+    return None if enforced is found.needs else gate.refusal(passed, found.needs)
 
 
 def _check_takes_request(view: Callable[..., Any]) -> None:
@@ -223,6 +202,8 @@ def _check_takes_request(view: Callable[..., Any]) -> None:
 
 
 def _connection(view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+    if args and type(args[0]) is Request:
+        return args[0]  # as Starlette calls a function; isinstance() is slow with abstract classes
     for argument in (*args, *kwargs.values()):
         if isinstance(argument, HTTPConnection):
             return argument

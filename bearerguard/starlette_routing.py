@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Match, Router
 
 from bearerguard.asgi import ASGIApp, Scope
@@ -22,23 +23,46 @@ def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
     None also stands for a method that the route does not serve, and for applications that cannot be
     looked into: then no view opens anything, and its own wrapper enforces what it needs.
     """
-    routes = _routes(app, scope)
-    return _match(routes, dict(scope)) if routes is not None else scope.get("endpoint")
+    endpoint = scope.get("endpoint")
+    # Starlette itself puts this one around its router, and often there is nothing else.
+    inner = app.app if type(app) is ExceptionMiddleware else app
+    routes = inner.routes if type(inner) is Router else _routes_of(app)
+    if routes is None:
+        routes = _routes_told(scope)
+    ahead = dict(scope)  # a route that writes into it does so once more when it is its turn
+    while routes is not None:
+        for route in routes:
+            try:
+                found, child_scope = route.matches(ahead)
+            except Exception:  # noqa: BLE001  a converter that a path breaks, as Starlette's for integers
+                return None
+            if found is Match.FULL:
+                break
+        else:
+            return None
+        endpoint = child_scope.get("endpoint", endpoint)
+        if not hasattr(route, "routes"):
+            break  # a view, as for most requests
+        routes = _below(route)
+        ahead.update(child_scope)
+    return endpoint
 
 
 def endpoints(app: ASGIApp, scope: Scope) -> Iterator[tuple[str, Any]]:
     """List the path and the endpoint of every route, those of mounts included."""
-    yield from _listed(_routes(app, scope) or (), "")
+    routes = _routes_of(app)
+    if routes is None:
+        routes = _routes_told(scope) or ()
+    yield from _listed(routes, "")
 
 
-def _routes(app: ASGIApp, scope: Scope) -> Sequence[BaseRoute] | None:
-    """Give the routes below a middleware, or those that Starlette itself tells of.
+def _routes_told(scope: Scope) -> Sequence[BaseRoute] | None:
+    """Give the routes that Starlette itself tells of; a middleware may hide what it wraps.
 
-    A middleware may hide what it wraps. Below a route the router has decided already for an
-    endpoint, which may be an application; above all routes Starlette names the application.
+    Below a route the router has decided already for an endpoint, which may be an application; above
+    all routes Starlette names the application.
     """
-    below = _routes_of(app)
-    return below if below is not None else _routes_of(scope.get("endpoint", scope.get("app")))
+    return _routes_of(scope.get("endpoint", scope.get("app")))
 
 
 def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
@@ -61,20 +85,6 @@ def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
 
 def _are_routes(routes: Any) -> bool:
     return isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes)
-
-
-def _match(routes: Sequence[BaseRoute], scope: Scope) -> Any:
-    for route in routes:
-        try:
-            found, child_scope = route.matches(scope)
-        except Exception:  # noqa: BLE001  a converter that a path breaks, as Starlette's for integers
-            return None
-        if found is Match.FULL:
-            below = _below(route)
-            if below is None:
-                return child_scope.get("endpoint", scope.get("endpoint"))
-            return _match(below, {**scope, **child_scope})
-    return None
 
 
 def _below(route: Any) -> Sequence[BaseRoute] | None:

@@ -22,7 +22,7 @@ StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # As WSGI spells them (PEP 3333).
-VARIABLES = {f"HTTP_{name.upper().replace('-', '_')}": name for name in FIELDS}
+VARIABLES = [(f"HTTP_{name.upper().replace('-', '_')}", name) for name in FIELDS]
 
 
 class BearerAuthMiddleware:
@@ -57,18 +57,19 @@ class BearerAuthMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        gate = self.gate
         request = view_of(environ)
-        if self.gate.asks_if_ready(request):
-            answer = self.gate.answer_probe(is_ready=self.gate.guard.ready())
+        if gate.readiness is not None and gate.asks_if_ready(request):
+            answer = gate.answer_probe(is_ready=gate.guard.ready())
             return refuse(answer, request, start_response)
-        access = self.gate.access(request)
+        access = gate.table.access(request)
         try:
-            token = self.gate.guard.admit(request, access)
+            token = gate.guard.admit(request, access)
         except (RejectedError, UnavailableError) as refusal:
-            return refuse(self.gate.guard.answer(refusal, access), request, start_response)
+            return refuse(gate.guard.answer(refusal, access), request, start_response)
         environ["bearerguard.token"] = token
         environ.pop("REMOTE_USER", None)
-        name = self.gate.identity(token) if token is not None else ""
+        name = gate.identity(token) if token is not None else ""
         if name and name.isprintable():  # a line break in it would go into somebody's log
             environ["REMOTE_USER"] = name.encode().decode("latin-1")  # PEP 3333: octets as latin-1
         return self.app(environ, start_response)
@@ -76,12 +77,17 @@ class BearerAuthMiddleware:
 
 def view_of(environ: Environ) -> RequestView:
     """Translate a WSGI request."""
-    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    headers = []
+    for key, name in VARIABLES:
+        value = environ.get(key)
+        if value is not None:
+            headers.append((name, value))
+    path, raw = environ.get("PATH_INFO", ""), environ.get("REQUEST_URI") or environ.get("RAW_URI")
     return RequestView(
         environ["REQUEST_METHOD"],
-        _decoded(environ.get("PATH_INFO", "")),
+        path if path.isascii() else _decoded(path),
         raw.partition("?")[0] if raw else None,
-        [(name, environ[key]) for key, name in VARIABLES.items() if key in environ],
+        headers,
     )
 
 
@@ -94,4 +100,4 @@ def refuse(answer: "Answer", request: RequestView, start_response: StartResponse
 
 def _decoded(path: str) -> str:
     """PEP 3333 hands octets over as latin-1; what is not UTF-8 becomes U+FFFD, as in ASGI."""
-    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")

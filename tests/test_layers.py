@@ -52,14 +52,14 @@ LAYERS = (
     ),
     ("gate", "loading"),
     ("asgi", "wsgi"),
-    ("starlette", "starlette_routing", "flask"),
+    ("starlette", "starlette_routing", "starlette_user", "flask"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
     ("__main__",),
 )
 # An adapter speaks with the door and not with what lies behind it.
-ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "flask")
+ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask")
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
@@ -68,7 +68,7 @@ PACKAGES = {
     "httpx": ("jwks/fetch", "dev/*"),
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
-    "starlette": ("starlette", "starlette_routing", "dev/*"),
+    "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
     "flask": ("flask",),
     "werkzeug": ("flask",),
     "uvicorn": ("dev/*",),

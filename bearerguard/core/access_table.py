@@ -83,6 +83,12 @@ class AccessTable:
     optional: PathSet = field(default_factory=PathSet)
     rules: tuple[Rule, ...] | None = None
     otherwise: Need | None = None
+    _entries: PathSet = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        exact = self.public.exact | self.optional.exact
+        entries = PathSet(exact, self.public.folders + self.optional.folders)
+        object.__setattr__(self, "_entries", entries)
 
     @classmethod
     def of(
@@ -112,10 +118,12 @@ class AccessTable:
 
     def access(self, request: RequestView) -> Access:
         """Tell what a request has to bring; a rule wins over a public entry for the same path."""
+        path, entries = request.path, self._entries
+        is_named = path in entries.exact or path.startswith(entries.folders)
+        if self.rules is None and not is_named:
+            return GUARDED  # as nearly always
         rule = self._rule_for(request) if self.rules else None
-        is_public, is_optional = self.public.has(request.path), self.optional.has(request.path)
-        if self.rules is None and not is_public and not is_optional:
-            return GUARDED
+        is_public, is_optional = self.public.has(path), self.optional.has(path)
         if not is_normal(request):
             return GUARDED if self.rules is None else UNRULED
         if rule is not None:
@@ -152,16 +160,16 @@ def is_normal(request: RequestView) -> bool:
 
     Methods are case-sensitive (RFC 9110 section 9.1), but some frameworks write them in capitals.
     """
-    path = request.path
+    path, raw_path = request.path, request.raw_path or ""
+    if isinstance(raw_path, bytes):
+        raw_path = raw_path.decode("latin-1")
     if request.method != request.method.upper():
         return False
-    if "%" not in (request.raw_path or "") and PLAIN.fullmatch(path):
+    if "%" not in raw_path and PLAIN.fullmatch(path):
         return True
     if not path.startswith("/") or any(character in path for character in AMBIGUOUS):
         return False
-    if STILL_ENCODED.search(path):
-        return False
-    if request.raw_path is not None and STILL_ENCODED.search(request.raw_path):
+    if STILL_ENCODED.search(path) or STILL_ENCODED.search(raw_path):
         return False
     *folders, last = path[1:].split("/")
     # Some servers cut a segment at ";" (RFC 3986 section 3.3 leaves its meaning open).

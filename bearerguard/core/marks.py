@@ -10,7 +10,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from bearerguard.core.access import GUARDED, Access
 from bearerguard.core.needs import Need, both, needs_of
@@ -36,9 +36,12 @@ class Mark:
     optional: bool = False
     is_wrapper: bool = False
     answers_options: bool = False
+    _alone: ClassVar[Access | None] = None  # until it was asked for
 
     def plus(self, other: "Mark") -> "Mark":
         """Add another mark: needs add up, and win over public and optional when they meet."""
+        if other is UNMARKED or self is UNMARKED:
+            return self if other is UNMARKED else other
         return Mark(
             needs=(*self.needs, *missing(other.needs, self.needs)),
             public=self.public or other.public,
@@ -49,7 +52,9 @@ class Mark:
     def on(self, access: Access) -> Access:
         """Add what the view says to what the paths say."""
         if access is GUARDED:
-            return self.alone
+            return self._alone or self.alone
+        if self is UNMARKED:
+            return access
         return Access(
             need=both(access.need, self.alone.need),
             public=access.public or self.public,
@@ -61,12 +66,10 @@ class Mark:
     @property
     def alone(self) -> Access:
         """What the view says where no path says anything, as for nearly all of them."""
-        kept: Access | None = vars(self).get("_alone")
-        if kept is None:
-            need = needs_of(self.needs) if self.needs else None
-            kept = Access(need, self.public, self.optional, answers_options=self.answers_options)
-            vars(self)["_alone"] = kept  # cached_property has a lock that a fork may hold for good
-        return kept
+        need = needs_of(self.needs) if self.needs else None
+        alone = Access(need, self.public, self.optional, answers_options=self.answers_options)
+        vars(self)["_alone"] = alone  # cached_property has a lock that a fork may hold for good
+        return alone
 
 
 UNMARKED = Mark()
@@ -77,8 +80,6 @@ def missing(needs: Iterable[Need], among: Iterable[Need]) -> tuple[Need, ...]:
 
     The very same object is looked for: ``claim("a", equals=1) == claim("a", equals=True)``.
     """
-    if needs is among:
-        return ()
     known = {id(need) for need in among}
     return tuple(need for need in needs if id(need) not in known)
 
@@ -159,8 +160,10 @@ def mark_of(endpoint: Any, method: str) -> Mark:
     Looks through ``functools.partial``, into classes of views, and at the method of such a class
     that will handle the request.
     """
-    if isinstance(endpoint, types.FunctionType) and not hasattr(endpoint, "view_class"):
-        return own_mark(endpoint)
+    if type(endpoint) is types.FunctionType and "view_class" not in endpoint.__dict__:
+        # As for most views; what follows would find the same.
+        own = endpoint.__dict__.get(ATTRIBUTE)
+        return own if isinstance(own, Mark) else UNMARKED
     found = UNMARKED
     while isinstance(endpoint, functools.partial):
         found = found.plus(own_mark(endpoint))
@@ -193,7 +196,9 @@ def _class_mark(view_class: type, method: str) -> Mark:
     """A subclass inherits what is needed; that its parent is open says nothing about it."""
     found = own_mark(view_class)
     for parent in view_class.__mro__[1:]:
-        found = found.plus(Mark(needs=own_mark(parent).needs))
+        inherited = own_mark(parent).needs
+        if inherited:
+            found = found.plus(Mark(needs=inherited))
     handler = getattr(view_class, method.lower(), None)
     if handler is None and method == "HEAD":
         handler = getattr(view_class, "get", None)

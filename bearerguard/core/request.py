@@ -12,18 +12,23 @@ class RequestView:
     """A request without its body, which no decision here depends on.
 
     ``path`` is the very string that the application routes on (ASGI ``path`` less ``root_path``,
-    WSGI ``PATH_INFO``). ``raw_path`` is the path as it came over the wire, where the server tells.
+    WSGI ``PATH_INFO``). ``raw_path`` is the path as it came over the wire, where the server tells:
+    text, or octets that few requests need as text.
     ``headers`` are name and value pairs, names in any case, repeated fields kept apart.
     """
 
     method: str
     path: str
-    raw_path: str | None
+    raw_path: str | bytes | None
     headers: Sequence[tuple[str, str]] = field(repr=False)  # the token is in there
 
     def field(self, name: str) -> list[str]:
         """Every value of one header field, in order. ``name`` is given in lower case."""
-        return [value for key, value in self.headers if key.lower() == name]
+        found = []
+        for key, value in self.headers:  # before Python 3.12 a comprehension is a call of its own
+            if key.lower() == name:
+                found.append(value)
+        return found
 
     def is_preflight(self) -> bool:
         """Tell a CORS preflight, which by the Fetch standard never carries credentials."""

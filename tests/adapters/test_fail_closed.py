@@ -16,10 +16,9 @@ def fail(*_, **__):
     raise FaultError
 
 
-# Where a request with a good token passes that was not seen before.
+# Where a request with a good token passes that was not seen before. Marks are looked at below.
 ON_THE_WAY_IN = [
     "bearerguard.core.access_table.AccessTable.access",
-    "bearerguard.core.marks.Mark.on",
     "bearerguard.core.flow.read_token",
     "bearerguard.core.flow.check_size",
     "bearerguard.core.flow.split",
@@ -30,7 +29,6 @@ ON_THE_WAY_IN = [
     "bearerguard.core.known_token.access_token_of",
     "bearerguard.core.flow.check_need",
     "bearerguard.core.request.RequestView.field",
-    "bearerguard.core.request.RequestView.is_preflight",
     "bearerguard.jwks.cache.KeyCache.fresh",
 ]
 
@@ -44,6 +42,15 @@ def test_a_fault_on_the_way_in_lets_nobody_in(api, issuer, monkeypatch, where):
     monkeypatch.setattr(where, fail)
     with pytest.raises(FaultError):
         api.call("GET", "/read", token=issuer.token("read"))
+    assert api.ran == []
+
+
+@pytest.mark.requirement("GEN-1")
+def test_a_fault_while_telling_a_preflight_lets_nobody_in(api, monkeypatch):
+    """Only OPTIONS can be one, and no other method is asked about."""
+    monkeypatch.setattr("bearerguard.core.request.RequestView.is_preflight", fail)
+    with pytest.raises(FaultError):
+        api.call("OPTIONS", "/read")
     assert api.ran == []
 
 
@@ -159,11 +166,11 @@ def test_a_check_that_does_not_say_exactly_true_admits_nobody(make, contract, is
     [
         ("starlette", "bearerguard.starlette.find_endpoint"),
         ("starlette", "bearerguard.starlette.mark_of"),
-        ("starlette", "bearerguard.core.marks.own_mark"),
+        ("starlette", "bearerguard.core.marks.Mark.on"),
         ("starlette", "starlette.routing.Route.matches"),
         ("flask", "bearerguard.flask.view_of"),
         ("flask", "bearerguard.flask.mark_of"),
-        ("flask", "bearerguard.core.marks.own_mark"),
+        ("flask", "bearerguard.core.marks.Mark.on"),
     ],
 )
 def test_a_fault_while_looking_for_the_view_lets_nobody_in(make, monkeypatch, where):

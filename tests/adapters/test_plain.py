@@ -31,6 +31,22 @@ def bearer(token):
     return ("Authorization", f"Bearer {token}")
 
 
+def test_asgi_finds_its_fields_in_any_case_and_keeps_repeated_ones_apart():
+    """The ASGI specification asks for lower case, which some test clients do not write."""
+    fields = [
+        (b"host", b"a.example"),
+        (b"Authorization", b"Bearer a"),
+        (b"authorizatiom", b"Bearer b"),
+        (b"AUTHORIZATION", b"Bearer c"),
+        (b"accept", b"*/*"),
+        (b"Origin", b"https://a.example"),
+        (b"access-control-Request-method", b"GET"),
+    ]
+    view = asgi.view_of({"type": "http", "method": "OPTIONS", "path": "/", "headers": fields})
+    assert view.field("authorization") == ["Bearer a", "Bearer c"]
+    assert (view.field("origin"), len(view.headers)) == (["https://a.example"], 4)
+
+
 def test_wsgi_names_the_caller_as_servers_do(environ_of, issuer):
     environ = environ_of("/x", bearer(issuer.token("a", sub="alice")))
     assert environ["REMOTE_USER"] == "alice"

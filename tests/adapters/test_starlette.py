@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from bearerguard import ConfigurationError, claim
 from bearerguard.starlette import (
     BearerAuthMiddleware,
+    BearerUser,
     any_of,
     optional,
     public,
@@ -664,6 +665,31 @@ def test_a_view_sees_who_is_calling(serve, issuer):
     assert not nobody.is_authenticated
     assert (nobody.identity, nobody.display_name, nobody.token) == ("", "", None)
     assert (no_scopes, no_token) == ([], None)
+
+
+def test_a_view_that_changes_the_scopes_changes_its_own_request(serve, issuer):
+    """They are made when they are first read, and stay the same list for the rest of a request."""
+    seen = []
+
+    async def view(request):
+        request.auth.scopes.append("admin")
+        seen.append(request.auth.scopes)
+        return PlainTextResponse(str(hasattr(request.auth, "other")))
+
+    api = serve(Route("/x", view))
+    token = issuer.token("a")
+    assert [api.call("GET", "/x", token=token).body for _ in range(2)] == [b"False", b"False"]
+    assert seen == [["a", "admin"], ["a", "admin"]]
+
+
+def test_the_user_is_a_value_that_does_not_change(guard, issuer):
+    token = guard.verify(issuer.token())
+    user = BearerUser(token, "alice")
+    with pytest.raises(AttributeError):
+        user.name = "bob"
+    assert user == BearerUser(token, "alice") != BearerUser(None, "alice")
+    assert len({user, BearerUser(token, "alice")}) == 1
+    assert "name='alice'" in repr(user)
 
 
 def test_what_an_earlier_layer_said_of_the_user_does_not_count(serve, issuer):
