@@ -169,7 +169,7 @@ class Guard:
         """Decide about a request without blocking the event loop; otherwise as :meth:`admit`."""
         try:
             raw = credentials(request, access)
-            token = None if raw is None else self._known_at_once(raw) or await self.averify(raw)
+            token = None if raw is None else await self.averify(raw)
             if token is not None:
                 enforce(access, token)
         except (RejectedError, UnavailableError) as refusal:
@@ -222,10 +222,6 @@ class Guard:
 
     def _has_keys(self) -> bool:
         return self.issuers.may_grow or any(known.has_keys() for known in self.issuers.all())
-
-    def _known_at_once(self, raw: str) -> AccessToken | None:
-        known = self._verified.find(self._verified.digest_of(raw))
-        return copy_of(known.token) if known and self._holds_at_once(known) else None
 
     def _holds_at_once(self, known: KnownToken) -> bool:
         """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.

@@ -164,6 +164,7 @@ def test_a_check_that_does_not_say_exactly_true_admits_nobody(make, contract, is
 @pytest.mark.parametrize(
     ("adapter", "where"),
     [
+        ("asgi", "bearerguard.core.marks.Mark.on"),
         ("starlette", "bearerguard.starlette.find_endpoint"),
         ("starlette", "bearerguard.starlette.mark_of"),
         ("starlette", "bearerguard.core.marks.Mark.on"),
