@@ -58,11 +58,8 @@ def credentials(request: RequestView, access: Access) -> str | None:
     """
     if access.need is None and access.public:
         return None  # on a public path credentials are not looked at
-    if (
-        request.method == "OPTIONS"  # spares nearly all requests the call
-        and request.is_preflight()
-        and not (access.need is not None and access.answers_options)
-    ):
+    passes_to_cors = request.method == "OPTIONS" and request.is_preflight()
+    if passes_to_cors and (access.need is None or not access.answers_options):
         return None  # it never carries credentials (Fetch standard); the CORS layer answers it
     raw = read_token(request.field("authorization"))
     if raw is None and (access.need is not None or not access.optional):
