@@ -54,7 +54,9 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
         facts["hint"] = hint_for(refusal)
     else:
         facts["found"] = short(refusal.detail)
-    logger.log(level, "refused: %s", line(facts), extra={"bearerguard": facts})
+    # As logger.log() does, but for the search for its caller, which is always this line.
+    where = (__file__, 0, "refused: %s", (line(facts),), None, "log_refusal")
+    logger.handle(logger.makeRecord(logger.name, level, *where, {"bearerguard": facts}))
 
 
 def line(facts: Mapping[str, object]) -> str:

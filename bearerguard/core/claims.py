@@ -116,15 +116,15 @@ def check_audience(claims: Claims, policy: Policy, _now: float) -> None:
     Refuses: "audience_missing", "claim_malformed", "audience_mismatch".
     """
     audience = claims.get("aud", ABSENT)
-    if isinstance(audience, str) and audience in policy.audiences:
-        return
     if audience is ABSENT:
         raise RejectedError("audience_missing", expected=policy.audiences)
     named = [audience] if isinstance(audience, str) else audience
-    if not _is_list_of_strings(named):
+    if named is audience and not _is_list_of_strings(named):
         raise RejectedError("claim_malformed", expected="aud as a string or an array of strings")
-    if not set(named) & set(policy.audiences):
-        raise RejectedError("audience_mismatch", expected=policy.audiences, found=named)
+    for name in named:
+        if name in policy.audiences:
+            return
+    raise RejectedError("audience_mismatch", expected=policy.audiences, found=named)
 
 
 def check_required(claims: Claims, policy: Policy, _now: float) -> None:
