@@ -61,7 +61,7 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
 
 def line(facts: Mapping[str, object]) -> str:
     """Write each value with !r: a line break in a claim must not begin a line of its own."""
-    return " ".join(f"{name}={value!r}" for name, value in facts.items() if value is not None)
+    return " ".join([f"{name}={value!r}" for name, value in facts.items() if value is not None])
 
 
 def short(fact: object) -> str | None:
