@@ -51,12 +51,12 @@ bare verification. Each step is measured with what the steps before it made of n
 ways. Alone, over and over, it has the processor's caches and branch predictors to itself. Among
 signatures, a bare verification is done after each call and subtracted: that is how a step runs
 within a token, where the mathematics has just pushed it out of them, and many steps take up to half
-as long again then. The whole is measured by itself. Steps in italics are part of the one above them. "The
-least" is what nobody can leave out: the token split, its payload decoded and read by `json.loads`,
-and the signature verified; no claim is looked at, nothing is strict and nothing is kept. The last
-two rows are what a request with a known token takes through the adapter of a framework, over one to
-the same application without a guard: called in this process, without a server, and with the known
-token of the row above in it.
+as long again then. The whole is measured by itself. Steps in italics are part of the one above
+them. "The least" is what nobody can leave out: the token split, its payload decoded and read by
+`json.loads`, and the signature verified; no claim is looked at, nothing is strict and nothing is
+kept. The last two rows are what a request with a known token takes through the adapter of a
+framework, over one to the same application without a guard: called in this process, without a
+server, and with the known token of the row above in it.
 """
 
 
