@@ -118,9 +118,8 @@ class AccessTable:
 
     def access(self, request: RequestView) -> Access:
         """Tell what a request has to bring; a rule wins over a public entry for the same path."""
-        path, entries = request.path, self._entries
-        is_named = path in entries.exact or path.startswith(entries.folders)
-        if self.rules is None and not is_named:
+        path = request.path
+        if self.rules is None and not self._entries.has(path):
             return GUARDED  # as nearly always
         rule = self._rule_for(request) if self.rules else None
         is_public, is_optional = self.public.has(path), self.optional.has(path)

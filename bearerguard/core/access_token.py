@@ -172,7 +172,7 @@ def _paths(path: str, audiences: tuple[str, ...]) -> list[str]:
 
 
 def _names(value: Any, place: Place) -> frozenset[str]:
-    if isinstance(value, str) and place.takes_text:
+    if isinstance(value, str) and "string" in place.forms:
         return _frequent_words(value) if len(value) <= LONGEST_KEPT else _words(value)
     if isinstance(value, list):
         if _are_strings(value):  # as nearly all are

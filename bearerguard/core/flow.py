@@ -58,6 +58,7 @@ def credentials(request: RequestView, access: Access) -> str | None:
     """
     if access.need is None and access.public:
         return None  # on a public path credentials are not looked at
+    # The method once more, which spares nearly all requests a call.
     passes_to_cors = request.method == "OPTIONS" and request.is_preflight()
     if passes_to_cors and (access.need is None or not access.answers_options):
         return None  # it never carries credentials (Fetch standard); the CORS layer answers it
@@ -111,8 +112,11 @@ def authenticate(
         # Whose policy is gone has no keys to be asked for either: it is decided as for a new token.
         if policy is known.policy and known.holds(policy, (yield known.query), now):
             return known
-    found = decide(raw, trust, now, _nothing)
-    return found if isinstance(found, KnownToken) else (yield from found)
+    token, policy = _read(raw, trust)
+    if isinstance(policy, IssuerQuery):
+        return (yield from _after_asking_who(token, policy, trust, now))
+    query = _refuse_early(token, policy, now)
+    return (yield from _after_asking_for_keys(token, policy, query, now))
 
 
 def _after_asking_who(
@@ -120,9 +124,8 @@ def _after_asking_who(
 ) -> Flow[KnownToken]:
     policy = (yield query) or trust.fallback
     _check_header(token.header, policy)
-    return (
-        yield from _after_asking_for_keys(token, policy, _refuse_early(token, policy, now), now)
-    )
+    keys_wanted = _refuse_early(token, policy, now)
+    return (yield from _after_asking_for_keys(token, policy, keys_wanted, now))
 
 
 def _after_asking_for_keys(
@@ -242,7 +245,3 @@ def _conclude(verified: VerifiedToken, policy: Policy, query: KeyQuery, now: flo
         if about is None or about in claims:
             rule(claims, policy, now)
     return authorize(verified, policy, query)
-
-
-def _nothing(_: KeyQuery) -> None:
-    """Give no keys: ask for them."""

@@ -66,10 +66,12 @@ class Mark:
     @property
     def alone(self) -> Access:
         """What the view says where no path says anything, as for nearly all of them."""
-        need = needs_of(self.needs) if self.needs else None
-        alone = Access(need, self.public, self.optional, answers_options=self.answers_options)
-        vars(self)["_alone"] = alone  # cached_property has a lock that a fork may hold for good
-        return alone
+        kept = self._alone
+        if kept is None:
+            need = needs_of(self.needs) if self.needs else None
+            kept = Access(need, self.public, self.optional, answers_options=self.answers_options)
+            vars(self)["_alone"] = kept  # cached_property has a lock that a fork may hold for good
+        return kept
 
 
 UNMARKED = Mark()

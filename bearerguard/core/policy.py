@@ -24,20 +24,17 @@ class Place:
     ``forms`` are the shapes that count there: "string" (split at single spaces), "array" (of
     strings) and "objects" (with a string ``value``, RFC 9068 section 2.2.3.1). A list where only a
     string counts gives nothing; every other shape refuses the token. ``is_claim`` tells a claim's
-    name from pointers, keys of objects and holes; ``takes_text`` and ``takes_lists`` whether a
-    string and a list give anything.
+    name from pointers, keys of objects and holes; ``takes_lists`` whether a list gives anything.
     """
 
     path: str
     forms: frozenset[str] = frozenset({"string", "array"})
     is_claim: bool = field(init=False, repr=False)
-    takes_text: bool = field(init=False, repr=False)
     takes_lists: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         is_other = self.path.startswith("/") or self.path.endswith("/*")
         object.__setattr__(self, "is_claim", not is_other and "{audience}" not in self.path)
-        object.__setattr__(self, "takes_text", "string" in self.forms)
         object.__setattr__(self, "takes_lists", not self.forms.isdisjoint({"array", "objects"}))
 
 

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from bearerguard.core.known_token import KnownToken
 from bearerguard.forks import start_over_after_fork
 
-# Copied for each token: making one anew takes OpenSSL longer than a token takes it.
+# Copied for each token: to make one, OpenSSL looks for its algorithm each time anew.
 NOTHING_HASHED = hashlib.sha256()
 LONGEST_TOKEN = 4096
 MOST_BYTES = 16 * 1024 * 1024
