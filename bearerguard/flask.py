@@ -69,7 +69,7 @@ __all__ = [
 EXTENSION = "bearerguard"
 # Where the extension leaves word for the wrappers of the views, in the request's environ.
 PASSED = "bearerguard.passed"
-# The request itself, which Flask's proxy looks for anew at each attribute; it has the request's type.
+# The request itself: its proxy, which Flask gives the request's type, looks for it each time anew.
 _request: Callable[[], flask.Request] = flask.request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
 UNGUARDED = "no BearerGuard guards this application, and a view needs one: write BearerGuard(app)"
 
