@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bearerguard import readiness
 from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
+from bearerguard.core.admission import credentials, enforce
 from bearerguard.core.challenge import Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
-from bearerguard.core.flow import credentials, decide, enforce
+from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
 from bearerguard.directory import Directory, configured, supported_algorithms
@@ -23,15 +25,11 @@ from bearerguard.events import Event, OnEvent
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import Means
 from bearerguard.jwks.fetch import Fetcher
-from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
 from bearerguard.key_log import log_event
 from bearerguard.log import log_refusal, log_start, logger
 from bearerguard.resolver import Resolve
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens
-
-# Probes are given up soon, and the next one comes; most fetches are faster.
-PROBE_PATIENCE_S = 0.5
 
 Clock = Callable[[], float]
 
@@ -204,24 +202,11 @@ class Guard:
         that the first request after a quiet time does not wait. An issuer that is down takes nobody
         out of service as long as its last keys may serve, or as another issuer is there.
         """
-        fetches = [known.keys.wake() for known in self.issuers.configured()]  # all are kept fresh
-        until = time.monotonic() + PROBE_PATIENCE_S
-        for landed in filter(None, fetches):
-            if not self._has_keys():
-                wait_in_thread(landed, max(0.0, until - time.monotonic()))
-        return self._has_keys()
+        return readiness.is_ready(self.issuers)
 
     async def aready(self) -> bool:
         """Tell the same without blocking the event loop."""
-        fetches = [known.keys.wake() for known in self.issuers.configured()]
-        until = time.monotonic() + PROBE_PATIENCE_S
-        for landed in filter(None, fetches):
-            if not self._has_keys():
-                await wait_in_task(landed, max(0.0, until - time.monotonic()))
-        return self._has_keys()
-
-    def _has_keys(self) -> bool:
-        return self.issuers.may_grow or any(known.has_keys() for known in self.issuers.all())
+        return await readiness.ais_ready(self.issuers)
 
     def _holds_at_once(self, known: KnownToken) -> bool:
         """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.

@@ -47,6 +47,7 @@ LAYERS = (
         "resolved",
         "resolver",
         "directory",
+        "readiness",
         "drivers",
         "guard",
     ),

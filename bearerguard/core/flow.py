@@ -1,4 +1,4 @@
-"""The whole way of a request, in order. Start reading here.
+"""The whole way of a token, in order. Start reading here.
 
 The order of the checks is fixed: size, shape, header, typ, alg, times, iss, aud, key, signature,
 remaining claims. What can be refused without cryptography is refused before it, and an anonymous
@@ -13,14 +13,15 @@ Mostly they are there, and :func:`decide` goes straight through. Else the rest o
 it yields a :class:`KeyQuery` or an :class:`IssuerQuery` and is sent the answer; a driver that
 blocks and one that awaits serve the same flow (:mod:`bearerguard.drivers`).
 
+What a request has to show, and what its route needs of the token, is decided before and after this,
+in :mod:`bearerguard.core.admission`.
+
 A token that was verified before (:class:`~bearerguard.core.known_token.KnownToken`) is not verified
 again: what cannot change is believed, everything else is looked at as for a new one.
 """
 
 from collections.abc import Callable, Sequence
 
-from bearerguard.core.access import Access
-from bearerguard.core.access_token import AccessToken
 from bearerguard.core.claims import (
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
@@ -28,13 +29,11 @@ from bearerguard.core.claims import (
     Claims,
     with_claims,
 )
-from bearerguard.core.credentials import read_token
 from bearerguard.core.key_set import Key
 from bearerguard.core.known_token import KnownToken, known_token_of
 from bearerguard.core.needs import all_of, check_need
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
-from bearerguard.core.request import RequestView
 from bearerguard.core.signature import VerifiedToken, verify
 from bearerguard.core.token import (
     TokenHeader,
@@ -48,24 +47,6 @@ from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError
 
 EARLY_RULES, LATE_RULES = with_claims(RULES_BEFORE_SIGNATURE), with_claims(RULES_AFTER_SIGNATURE)
-
-
-def credentials(request: RequestView, access: Access) -> str | None:
-    """Give the token that a request has to show, or None for an anonymous caller who may pass.
-
-    Source: RFC 9700 section 2.3 (deny what nobody allowed), RFC 6750 sections 2.1 and 3.1.
-    Refuses: "no_credentials", "credentials_malformed", "credentials_repeated".
-    """
-    if access.need is None and access.public:
-        return None  # on a public path credentials are not looked at
-    # The method once more, which spares nearly all requests a call.
-    passes_to_cors = request.method == "OPTIONS" and request.is_preflight()
-    if passes_to_cors and (access.need is None or not access.answers_options):
-        return None  # it never carries credentials (Fetch standard); the CORS layer answers it
-    raw = read_token(request.field("authorization"))
-    if raw is None and (access.need is not None or not access.optional):
-        raise RejectedError("no_credentials")
-    return raw
 
 
 def decide(
@@ -137,18 +118,6 @@ def _after_asking_for_keys(
     except RejectedError as refusal:
         verified = yield from verify_with_newer(token, keys, query, refusal)
     return _conclude(verified, policy, query, now)
-
-
-def enforce(access: Access, token: AccessToken) -> None:
-    """Enforce what the route of a request needs.
-
-    Source: RFC 6750 section 3.1, RFC 9068 section 4.
-    Refuses: "no_rule_for_path", "scope_insufficient".
-    """
-    if access.unruled:
-        raise RejectedError("no_rule_for_path", expected="a path that the rules name")
-    if access.need is not None:
-        check_need(access.need, token)
 
 
 def choose(claims: Claims | None, trust: Trust) -> Policy | IssuerQuery:

@@ -19,7 +19,7 @@ def fail(*_, **__):
 # Where a request with a good token passes that was not seen before. Marks are looked at below.
 ON_THE_WAY_IN = [
     "bearerguard.core.access_table.AccessTable.access",
-    "bearerguard.core.flow.read_token",
+    "bearerguard.core.admission.read_token",
     "bearerguard.core.flow.check_size",
     "bearerguard.core.flow.split",
     "bearerguard.core.flow.read_header",
@@ -27,7 +27,7 @@ ON_THE_WAY_IN = [
     "bearerguard.core.flow.KeyQuery",
     "bearerguard.core.flow.verify",
     "bearerguard.core.known_token.access_token_of",
-    "bearerguard.core.flow.check_need",
+    "bearerguard.core.admission.check_need",
     "bearerguard.core.request.RequestView.field",
     "bearerguard.jwks.cache.KeyCache.fresh",
 ]
@@ -66,8 +66,8 @@ def test_a_fault_while_looking_at_an_open_path_opens_nothing(api, monkeypatch, p
 
 # Where a request passes whose token was verified before.
 KNOWN_ON_THE_WAY_IN = [
-    "bearerguard.core.flow.read_token",
-    "bearerguard.core.flow.check_need",
+    "bearerguard.core.admission.read_token",
+    "bearerguard.core.admission.check_need",
     "bearerguard.core.known_token.KnownToken.holds",
     "bearerguard.guard.copy_of",
     "bearerguard.stores.verified.VerifiedTokens.digest_of",

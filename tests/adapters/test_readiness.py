@@ -9,9 +9,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 import bearerguard
-from bearerguard import ConfigurationError, Guard
+from bearerguard import ConfigurationError, Guard, readiness
 from bearerguard import flask as our_flask
-from bearerguard import guard as guards
 from bearerguard import starlette as our_starlette
 from bearerguard.testing import Issuer
 
@@ -33,7 +32,7 @@ class Network:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch):
     """However busy the machine is, a fetch that can end does so before the probe gives up."""
-    monkeypatch.setattr(guards, "PROBE_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(readiness, "PROBE_PATIENCE_S", PATIENCE_S)
 
 
 @pytest.fixture
@@ -214,7 +213,7 @@ class Hanging:
 @pytest.fixture
 def hanging(two, monkeypatch):
     """The first of two issuers hangs, and probes have no patience."""
-    monkeypatch.setattr(guards, "PROBE_PATIENCE_S", 0.0)
+    monkeypatch.setattr(readiness, "PROBE_PATIENCE_S", 0.0)
     network = Hanging(Network(*two), two[0].url)
     yield network
     network.released.set()

@@ -9,7 +9,8 @@ import pytest
 
 from bearerguard import RejectedError, role, scope
 from bearerguard.core.access import Access
-from bearerguard.core.flow import authenticate, enforce
+from bearerguard.core.admission import enforce
+from bearerguard.core.flow import authenticate
 from bearerguard.core.needs import check_need, need_of, needs_of
 from bearerguard.core.pointer import find
 from bearerguard.core.trust import Trust
