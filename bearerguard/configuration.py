@@ -28,6 +28,7 @@ from bearerguard.own import (
     problems_between,
     problems_under,
     settings_of,
+    tenants_of,
 )
 from bearerguard.reading import Reading, read
 from bearerguard.settings import About, Settings, names_about
@@ -93,7 +94,7 @@ def _alone(top: Reading, problems: list[str]) -> Configuration:
     whole = top.beside(owns[0].reading) if owns else top
     refuse([*problems, *problems_of(whole.values, whole.given)])
     settings = Settings(**whole.values)
-    return Configuration(settings, (settings,), top, owns)
+    return Configuration(settings, tenants_of(settings), top, owns)
 
 
 def _several(top: Reading, owns: tuple[Own, ...], problems: list[str]) -> Configuration:
@@ -102,7 +103,7 @@ def _several(top: Reading, owns: tuple[Own, ...], problems: list[str]) -> Config
     problems += [problem for own in owns for problem in problems_under(top, own)]
     refuse([*problems, *problems_between(owns)])
     for_all = {name: value for name, value in top.values.items() if name != "issuer"}
-    complete = tuple(settings_of(top, own) for own in owns)
+    complete = tuple(one for own in owns for one in tenants_of(settings_of(top, own)))
     return Configuration(Settings(**for_all), complete, top, owns)
 
 

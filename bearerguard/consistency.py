@@ -9,6 +9,8 @@ from typing import Any
 
 from bearerguard.core.policy import HMAC_KEY_BYTES
 from bearerguard.core.urls import problem_of_issuer, problem_of_url
+from bearerguard.issuer_template import holes_of, problems_of_template
+from bearerguard.profile_consistency import problems_of_profile
 from bearerguard.sources import Given, Source
 
 Values = Mapping[str, Any]
@@ -40,6 +42,7 @@ def problems_of(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     yield from _jwks_uri(values, given)
     yield from _sources_of_keys(given)
     yield from _algorithms(values, given)
+    yield from problems_of_profile(values, given)
 
 
 def missing(name: str, source: Source, *, place: str = "") -> str:
@@ -64,11 +67,16 @@ def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
         how = "no issuer's name has one (RFC 8414 section 2); leave out '#...'"
         yield f"{given['issuer'].where} has a fragment; {how}"
         return
+    if "issuer" in values and holes_of(values["issuer"]):
+        yield from problems_of_template(values, given, http_allowed=_http_allowed(values, given))
+        return
     if "issuer" not in values or given.keys() & KEYS_WITHOUT_DISCOVERY:
         return
     problem = problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))
     if problem is not None:
         how = "write it exactly as the claim iss of the tokens has it"
+        if "://" not in values["issuer"]:
+            how += "; where that is no URL, set jwks_uri"
         yield f"{given['issuer'].where} {problem}; {how}{_about_http(values['issuer'])}"
     elif "/.well-known/" in values["issuer"]:
         how = "the issuer is the member issuer of the document that stands there"

@@ -67,6 +67,9 @@ REASONS: dict[str, Kind] = {
     "claim_malformed": INVALID_TOKEN,
     "wrong_kind_of_token": INVALID_TOKEN,
     "token_bound": INVALID_TOKEN,
+    "client_not_allowed": INVALID_TOKEN,
+    "claim_mismatch": INVALID_TOKEN,
+    "key_of_another_issuer": INVALID_TOKEN,
     "scope_insufficient": INSUFFICIENT_SCOPE,
     "no_rule_for_path": INSUFFICIENT_SCOPE,
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bearerguard.core.hints import hint_for
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
+from bearerguard.policies import relaxations
 
 if TYPE_CHECKING:
     from bearerguard.core.policy import Policy
@@ -30,6 +31,11 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
     profile = f"profile {settings.profile_in_force()}, as PROFILE={settings.profile} says"
     logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile)
     logger.info("algorithms allowed: %s", algorithms)
+    relaxed = relaxations(policy.profile)
+    if relaxed:
+        logger.info("%s: %s", settings.issuer, relaxed)
+    if policy.profile.takes_id_tokens:
+        logger.warning("%s: ID tokens are taken; they allow no scope", settings.issuer)
     if settings.allow_http:
         logger.warning("allow_http is on: whoever is on the way can replace the issuer's keys")
     for audience in settings.audience:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bearerguard.consistency import REQUIRED, missing, problems_of
 from bearerguard.file_parsers import snapshot
+from bearerguard.issuer_template import expand
 from bearerguard.reading import Reading, read
 from bearerguard.settings import About, Settings, names_about
 from bearerguard.sources import Given, Source, shown_value, unknown_names
@@ -102,6 +103,14 @@ def settings_of(top: Reading, own: Own) -> Settings:
     if "jwks_snapshot" in top.values:
         values["jwks_snapshot"] = _snapshot_of(top.values["jwks_snapshot"], values["issuer"])
     return Settings(**values)
+
+
+def tenants_of(settings: Settings) -> tuple[Settings, ...]:
+    """Give the settings of each tenant of an issuer template, with a snapshot of its own."""
+    file, all_of_them = settings.jwks_snapshot, expand(settings)
+    if file is None or all_of_them == (settings,):
+        return all_of_them
+    return tuple(replace(s, jwks_snapshot=_snapshot_of(file, s.issuer)) for s in all_of_them)
 
 
 def _snapshot(top: Reading, own: Own) -> Iterator[str]:

@@ -17,7 +17,6 @@ from bearerguard.core.policy import (
     AKP_ALGORITHMS,
     ASYMMETRIC_ALGORITHMS,
     HMAC_KEY_BYTES,
-    PROFILES,
 )
 from bearerguard.errors import ConfigurationError
 
@@ -25,15 +24,6 @@ DURATION = re.compile(r"([0-9]{1,9})(s|m|h)")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
 SHORTEST_SECRET = min(HMAC_KEY_BYTES.values())
-# Profiles of providers, known by name so that a typo is told from a promise.
-# fmt: off
-PROVIDERS = frozenset({
-    "logto", "auth0", "okta", "entra", "cognito", "keycloak", "zitadel", "authentik",
-    "hydra", "fusionauth", "supabase", "clerk", "workos", "descope", "duende", "adfs",
-    "xsuaa", "salesforce", "kubernetes", "github-actions", "gitlab-ci", "google-id",
-    "firebase", "apple", "line", "slack",
-})
-# fmt: on
 
 
 class Secret:
@@ -156,16 +146,6 @@ def algorithms(value: Any) -> tuple[str, ...]:
     if not {*names}.isdisjoint(AKP_ALGORITHMS) and not signature.ml_dsa_is_supported():
         raise ValueError("needs an OpenSSL with ML-DSA; this one has none: leave ML-DSA out")
     return names
-
-
-def profile(value: Any) -> str:
-    """Take the name of a profile."""
-    name = text(value)
-    if name in PROVIDERS:
-        raise ValueError("is not available yet; 'rfc9068' and 'jwt' are")
-    if name != "auto" and name not in PROFILES:
-        raise ValueError("is no profile; known are auto, rfc9068, jwt")
-    return name
 
 
 def scopes(value: Any) -> tuple[str, ...]:

@@ -13,8 +13,11 @@ from typing import Any
 
 from bearerguard import file_parsers as f
 from bearerguard import parsers as p
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, PROFILES, Place, Policy
-from bearerguard.core.policy import ROLE_FORMS as ROLES
+from bearerguard import profile_parsers as h
+from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.provider_hosts import profile_of_host
+from bearerguard.core.urls import host_of
+from bearerguard.policies import policy_of
 from bearerguard.sources import PREFIX, Source, from_app_config, from_arguments, from_environment
 
 __all__ = [
@@ -63,7 +66,9 @@ class Settings:
     audience: tuple[str, ...] = setting(
         (), p.audiences, "this API as its tokens name it in `aud`; any one of a list; required", ALL
     )
-    profile: str = setting("auto", p.profile, "`rfc9068` (strict; what `auto` takes) or `jwt`", ONE)
+    profile: str = setting(
+        "auto", h.profile, "`rfc9068` (strict), `jwt`, or a provider; `auto` goes by the host", ONE
+    )
     algorithms: tuple[str, ...] | None = setting(
         None, p.algorithms, "the signature algorithms allowed; all asymmetric ones by default", ALL
     )
@@ -102,13 +107,27 @@ class Settings:
     role_claims: tuple[str, ...] | None = setting(
         None, p.places, "where roles stand, groups and permissions included; by profile", ONE
     )
-    token_types: None = later(None, "the accepted `typ`", ONE)
-    required_claims: None = later(None, "the claims that must be there", ONE)
-    match: None = later(None, "`claim=value` pairs that must hold", ONE)
-    clients: None = later(None, "the allowed client ids", ONE)
-    client_claims: None = later(None, "where client ids stand", ONE)
-    tenants: None = later(None, "the allowed tenants of an issuer template", ONE)
-    missing_audience: None = later(None, "what stands in for a missing `aud`", ONE)
+    token_types: tuple[str | None, ...] | None = setting(
+        None, h.token_types, "the accepted `typ`; `none` is a header without one; by profile", ONE
+    )
+    required_claims: tuple[str, ...] | None = setting(
+        None, p.texts, "the claims that must be there, `exp` always; by profile", ONE
+    )
+    match: h.Match | None = setting(
+        None, h.match, "`claim=value` pairs that must hold beside the profile's own", ONE
+    )
+    clients: tuple[str, ...] | None = setting(
+        None, p.texts, "the client ids that may call; any by default", ONE
+    )
+    client_claims: tuple[str, ...] | None = setting(
+        None, p.places, "where the client id stands; by profile", ONE
+    )
+    tenants: tuple[str, ...] | None = setting(
+        None, h.tenants, "the tenants of an issuer template such as `https://id.example/{tid}`", ONE
+    )
+    missing_audience: str | None = setting(
+        None, h.missing_audience, "`refuse`, or what stands in: `client`, `issuer`; by profile", ONE
+    )
     scopes_allowed: tuple[str, ...] | None = setting(
         None, p.scopes, "the scopes that count in this issuer's tokens", MEMBER
     )
@@ -148,25 +167,13 @@ class Settings:
 
         ``supported`` are the asymmetric algorithms that this machine can verify.
         """
-        profile = PROFILES[self.profile_in_force()]
-        return Policy(
-            issuer=self.issuer,
-            audiences=self.audience,
-            algorithms=frozenset(self.algorithms or self._default_algorithms(supported)),
-            profile=profile,
-            scope_places=_places(self.scope_claims, {}) or profile.scope_places,
-            role_places=_places(self.role_claims, {"forms": ROLES}) or profile.role_places,
-            required_scopes=self.required_scopes,
-            leeway_s=self.leeway,
-            max_age_s=self.max_token_age,
-            max_bytes=self.max_token_bytes,
-            scopes_allowed=None if self.scopes_allowed is None else frozenset(self.scopes_allowed),
-            roles_allowed=None if self.roles_allowed is None else frozenset(self.roles_allowed),
-        )
+        return policy_of(self, supported)
 
     def profile_in_force(self) -> str:
-        """Give the name of the profile; ``auto`` knows no provider yet, and is strict."""
-        return "rfc9068" if self.profile == "auto" else self.profile
+        """Give the name of the profile; ``auto`` is the provider whose host the issuer is on."""
+        if self.profile != "auto":
+            return self.profile
+        return profile_of_host(host_of(self.issuer)) or "rfc9068"
 
     def challenge_realm(self) -> str:
         """Give the realm of challenges: the audience, where a header field can hold it."""
@@ -175,17 +182,7 @@ class Settings:
         except ValueError:
             return "api"
 
-    def _default_algorithms(self, supported: Sequence[str]) -> Sequence[str]:
-        if self.secret is None:
-            return supported
-        size = len(self.secret.value)
-        return [alg for alg, least in HMAC_KEY_BYTES.items() if size >= least]
-
 
 def names_about(*about: About) -> tuple[str, ...]:
     """Give the names of the settings that are about these."""
     return tuple(spec.name for spec in fields(Settings) if spec.metadata["about"] in about)
-
-
-def _places(paths: tuple[str, ...] | None, forms: dict[str, Any]) -> tuple[Place, ...]:
-    return tuple(Place(path, **forms) for path in paths or ())

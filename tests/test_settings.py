@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bearerguard import ConfigurationError, Guard
 from bearerguard.configuration import configure
-from bearerguard.core.policy import ROLE_FORMS
+from bearerguard.core.profile import ROLE_FORMS
 from bearerguard.settings import (
     Settings,
     from_app_config,

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bearerguard.core.claims import Claims
-from bearerguard.core.pointer import ABSENT, look_up
-from bearerguard.core.policy import Place, Policy
+from bearerguard.core.pointer import ABSENT, find, look_up
+from bearerguard.core.policy import Policy
+from bearerguard.core.profile import Place
+from bearerguard.core.profile_rules import client_of
+from bearerguard.core.times import Claims
 from bearerguard.errors import RejectedError
 
 if TYPE_CHECKING:
@@ -93,10 +95,13 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
     what of that counts here.
     Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
     """
-    claims = verified.token.claims
-    get, audience = claims.get, claims["aud"]
+    claims, profile = verified.token.claims, policy.profile
+    get, audience = claims.get, claims.get("aud", ())
     scopes = read_places(claims, policy.scope_places, policy.audiences)
+    if profile.scopes_begin_with_audience:
+        scopes = frozenset(_without_audience(name, policy.audiences) for name in scopes)
     roles = read_places(claims, policy.role_places, policy.audiences)
+    unread = profile.unread_claims
     token = new(AccessToken)
     # All fields at once: the constructor of a frozen class sets them one by one.
     take_over(
@@ -105,17 +110,17 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
         {
             "issuer": claims["iss"],
             "subject": get("sub"),
-            "client_id": get("client_id"),
+            "client_id": client_of(claims, profile),
             "audience": (audience,) if isinstance(audience, str) else tuple(audience),
             "scopes": scopes if policy.scopes_allowed is None else scopes & policy.scopes_allowed,
             "roles": roles if policy.roles_allowed is None else roles & policy.roles_allowed,
             "expires_at": claims["exp"],
             "issued_at": get("iat"),
-            "auth_time": get("auth_time"),
+            "auth_time": None if "auth_time" in unread else get("auth_time"),
             "acr": get("acr"),
-            "amr": tuple(get("amr", ())),
+            "amr": () if "amr" in unread else tuple(get("amr", ())),
             "token_id": get("jti"),
-            "tenant": None,
+            "tenant": _tenant_of(claims, profile.tenant_claims),
             "payload": verified.token.payload,
         },
     )
@@ -149,6 +154,20 @@ def read_places(
             continue
         found = found | names if found else names
     return found
+
+
+def _without_audience(scope: str, audiences: tuple[str, ...]) -> str:
+    """Take this API's own name off a scope; one of another API keeps its name, and fits nothing."""
+    own = (f"{audience}." for audience in audiences)
+    return next((scope.removeprefix(name) for name in own if scope.startswith(name)), scope)
+
+
+def _tenant_of(claims: Claims, paths: tuple[str, ...]) -> str | None:
+    for path in paths:
+        tenant = find(claims, path)
+        if isinstance(tenant, str):
+            return tenant
+    return None
 
 
 def _read_place(claims: Claims, place: Place, audiences: tuple[str, ...]) -> Iterator[str]:

@@ -9,32 +9,36 @@ which an :class:`~bearerguard.core.access_token.AccessToken` can be built.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from bearerguard.core.pointer import ABSENT
 from bearerguard.core.policy import Policy
+from bearerguard.core.profile_rules import check_client, check_match
+from bearerguard.core.times import (
+    Claims,
+    check_auth_time,
+    check_expiry,
+    check_issued_at,
+    check_not_before,
+)
 from bearerguard.core.token import TokenHeader
 from bearerguard.errors import RejectedError
 
-Claims = Mapping[str, Any]
 HeaderRule = Callable[[TokenHeader, Policy], None]
 ClaimRule = Callable[[Claims, Policy, float], None]
-
-NUMBER = (int, float)
-# 9999-12-31T23:59:59Z, the last second that RFC 3339 and datetime can express: a larger number
-# would pass here and break the application's arithmetic.
-LAST_SECOND = 253402300799
 
 
 def check_type(header: TokenHeader, policy: Policy) -> None:
     """The token must say that it is an access token.
 
     Source: RFC 9068 section 4, RFC 8725 section 3.11.
-    Refuses: "type_mismatch".
+    Refuses: "type_mismatch", "wrong_kind_of_token".
     """
     if header.media_type not in policy.profile.token_types:
         expected = sorted(str(accepted) for accepted in policy.profile.token_types)
         raise RejectedError("type_mismatch", expected=expected, found=header.typ)
+    if header.has_nonce and policy.profile.refuses_header_nonce:
+        found = "nonce in the header: a token for Microsoft Graph, which Graph alone can verify"
+        raise RejectedError("wrong_kind_of_token", expected="an access token", found=found)
 
 
 def check_algorithm(header: TokenHeader, policy: Policy) -> None:
@@ -46,49 +50,6 @@ def check_algorithm(header: TokenHeader, policy: Policy) -> None:
     if header.alg not in policy.algorithms:
         expected = sorted(policy.algorithms)
         raise RejectedError("algorithm_not_allowed", expected=expected, found=header.alg)
-
-
-def check_expiry(claims: Claims, policy: Policy, now: float) -> None:
-    """Now must be before exp; exactly at exp the token is expired.
-
-    Source: RFC 7519 section 4.1.4, RFC 9068 section 4.
-    Refuses: "claim_missing", "claim_malformed", "expired".
-    """
-    expires_at = _time(claims, "exp")
-    if expires_at is None:
-        raise RejectedError("claim_missing", expected="exp")
-    if now >= expires_at + policy.leeway_s:
-        raise RejectedError("expired", expected=f"exp after {now:.0f}", found=expires_at)
-
-
-def check_not_before(claims: Claims, policy: Policy, now: float) -> None:
-    """Now must be at or after nbf.
-
-    Source: RFC 7519 section 4.1.5.
-    Refuses: "claim_malformed", "not_yet_valid".
-    """
-    not_before = _time(claims, "nbf")
-    if not_before is not None and now < not_before - policy.leeway_s:
-        raise RejectedError("not_yet_valid", expected=f"nbf up to {now:.0f}", found=not_before)
-
-
-def check_issued_at(claims: Claims, policy: Policy, now: float) -> None:
-    """A token cannot come from the future, nor be older than the operator allows.
-
-    Source: RFC 7519 section 4.1.6; the refusal of a future iat and the greatest age are ours.
-    Refuses: "claim_malformed", "claim_missing", "issued_in_the_future", "too_old".
-    """
-    issued_at = _time(claims, "iat")
-    if issued_at is None:
-        if policy.max_age_s is not None:
-            raise RejectedError("claim_missing", expected="iat")
-        return
-    if now < issued_at - policy.leeway_s:
-        raise RejectedError(
-            "issued_in_the_future", expected=f"iat up to {now:.0f}", found=issued_at
-        )
-    if policy.max_age_s is not None and now >= issued_at + policy.max_age_s + policy.leeway_s:
-        raise RejectedError("too_old", expected=f"{policy.max_age_s} s at most", found=issued_at)
 
 
 def check_issuer(claims: Claims, policy: Policy, _now: float) -> None:
@@ -112,10 +73,14 @@ def check_issuer(claims: Claims, policy: Policy, _now: float) -> None:
 def check_audience(claims: Claims, policy: Policy, _now: float) -> None:
     """The token must be meant for this API.
 
+    Where an issuer's tokens name no audience, the list of clients stands in for it, or the issuer
+    itself, which then serves this API alone; an audience that is there must fit in every case.
     Source: RFC 9068 section 4, RFC 7519 section 4.1.3, RFC 8725 section 3.9.
     Refuses: "audience_missing", "claim_malformed", "audience_mismatch".
     """
     audience = claims.get("aud", ABSENT)
+    if audience is ABSENT and _may_lack_audience(policy):
+        return
     if audience is ABSENT:
         raise RejectedError("audience_missing", expected=policy.audiences)
     if not isinstance(audience, str) and not _is_list_of_strings(audience):
@@ -135,9 +100,12 @@ def check_required(claims: Claims, policy: Policy, _now: float) -> None:
     if not claims.keys() >= policy.profile.required_claims:
         missing = sorted(policy.profile.required_claims - claims.keys())
         raise RejectedError("claim_missing", expected=missing)
+    for group in policy.profile.one_of:
+        if group.isdisjoint(claims):
+            raise RejectedError("claim_missing", expected=" or ".join(sorted(group)))
 
 
-def check_strings(claims: Claims, _policy: Policy, _now: float) -> None:
+def check_strings(claims: Claims, policy: Policy, _now: float) -> None:
     """Identifiers are non-empty strings; acr is a string and amr an array of strings.
 
     Source: RFC 7519 sections 4.1.2 and 4.1.7, RFC 9068 sections 2.2 and 2.2.1.
@@ -148,17 +116,9 @@ def check_strings(claims: Claims, _policy: Policy, _now: float) -> None:
         if not value or not isinstance(value, str):
             raise RejectedError("claim_malformed", expected=f"{name} as a non-empty string")
     amr = claims.get("amr", ABSENT)
-    if amr is not ABSENT and not _is_list_of_strings(amr):
+    is_read = amr is not ABSENT and "amr" not in policy.profile.unread_claims
+    if is_read and not _is_list_of_strings(amr):
         raise RejectedError("claim_malformed", expected="amr as an array of strings")
-
-
-def check_auth_time(claims: Claims, _policy: Policy, _now: float) -> None:
-    """The time of the user's authentication is a number, where it is given.
-
-    Source: RFC 9068 section 2.2.1, OpenID Connect Core section 2.
-    Refuses: "claim_malformed".
-    """
-    _time(claims, "auth_time")
 
 
 def check_kind(claims: Claims, policy: Policy, _now: float) -> None:
@@ -206,6 +166,8 @@ RULES_AFTER_SIGNATURE: tuple[ClaimRule, ...] = (
     check_auth_time,
     check_kind,
     check_binding,
+    check_client,
+    check_match,
 )
 # These have nothing to say where their claim is not there: then they need not be called.
 ABOUT_ONE_CLAIM: Mapping[ClaimRule, str] = {
@@ -224,26 +186,6 @@ def _is_list_of_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def validity(claims: Claims, policy: Policy) -> tuple[float, float]:
-    """Give the times between which the rules above let these claims pass: from, and until before.
-
-    For claims that passed them once, so that all of these are numbers.
-    """
-    valid_from = max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway_s
-    valid_until = claims["exp"] + policy.leeway_s
-    if policy.max_age_s is not None:
-        valid_until = min(valid_until, claims["iat"] + policy.max_age_s + policy.leeway_s)
-    return valid_from, valid_until
-
-
-def _time(claims: Claims, name: str) -> float | None:
-    """Read a NumericDate: seconds since 1970, a JSON number and nothing else (RFC 7519 2)."""
-    value = claims.get(name, ABSENT)
-    if value is ABSENT:
-        return None
-    # bool is an int in Python, and is not a number in JSON.
-    if isinstance(value, bool) or not isinstance(value, NUMBER):
-        raise RejectedError("claim_malformed", expected=f"{name} as a number")
-    if not 0 <= value <= LAST_SECOND:
-        raise RejectedError("claim_malformed", expected=f"{name} from 1970 to 9999")
-    return value
+def _may_lack_audience(policy: Policy) -> bool:
+    missing = policy.profile.missing_audience
+    return missing == "issuer" or (missing == "client" and policy.clients is not None)

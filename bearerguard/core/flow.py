@@ -26,15 +26,16 @@ from bearerguard.core.claims import (
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
     RULES_BEFORE_SIGNATURE,
-    Claims,
     with_claims,
 )
 from bearerguard.core.key_set import Key
 from bearerguard.core.known_token import KnownToken, known_token_of
 from bearerguard.core.needs import all_of, check_need
 from bearerguard.core.policy import Policy
+from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
 from bearerguard.core.signature import VerifiedToken, verify
+from bearerguard.core.times import Claims
 from bearerguard.core.token import (
     TokenHeader,
     UnverifiedToken,
@@ -167,8 +168,9 @@ def verify_with_newer(
 def authorize(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:
     """Read what the token allows, and check the scopes that every route needs.
 
-    Refuses: "claim_malformed", "scope_insufficient".
+    Refuses: "key_of_another_issuer", "claim_malformed", "scope_insufficient".
     """
+    check_key_issuer(verified.key, policy)
     known = known_token_of(verified, policy, query)
     if policy.required_scopes:
         check_need(all_of(*policy.required_scopes), known.token)

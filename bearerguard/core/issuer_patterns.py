@@ -49,7 +49,7 @@ class IssuerPatterns:
         problems = [
             f"issuers_allowed: {repr(entry)[:LONGEST_SHOWN]} {problem}"
             for entry in entries
-            for problem in _problems(entry, http_allowed=http_allowed)
+            for problem in problems_of_pattern(entry, http_allowed=http_allowed)
         ]
         if problems:
             raise ConfigurationError(*problems)
@@ -88,7 +88,7 @@ def _ends_of_hole(issuer: str, start: int) -> range:
     return range(0) if filling is None else range(start + 1, filling.end() + 1)
 
 
-def _problems(entry: object, *, http_allowed: bool) -> list[str]:
+def problems_of_pattern(entry: object, *, http_allowed: bool) -> list[str]:
     """Say everything that is wrong with an entry, as the rest of a sentence."""
     if not isinstance(entry, str):
         return ["is not text"]

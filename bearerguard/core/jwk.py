@@ -100,7 +100,7 @@ def parse_key(jwk: object) -> Key:
         raise KeyRefusedError("alg does not fit the key")
     # RFC 9864 section 2.2: the two Ed25519 names are one algorithm, whichever the key carries.
     algorithms = family if alg is None or family == set(OKP_ALGORITHMS) else frozenset({alg})
-    return Key(kid, algorithms, thumbprint(jwk), _public_key(jwk))
+    return Key(kid, algorithms, thumbprint(jwk), _public_key(jwk), _issuer_of(jwk))
 
 
 def secret_key(secret: bytes) -> Key:
@@ -125,6 +125,12 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     members = {name: jwk[name] for name in THUMBPRINT_MEMBERS[jwk["kty"]]}
     canonical = json.dumps(members, separators=(",", ":")).encode()
     return base64url_encode(hashlib.sha256(canonical).digest()).decode()
+
+
+def _issuer_of(jwk: dict[str, Any]) -> str | None:
+    """Give whose tokens the key is for, where it says so; no issuer has what is not a name."""
+    issuer = jwk.get("issuer")
+    return issuer if isinstance(issuer, str | None) else ""
 
 
 def _check_purpose(jwk: dict[str, Any]) -> None:

@@ -20,12 +20,16 @@ class KeySetError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """A key and the algorithms that it may verify. ``thumbprint`` is that of RFC 7638."""
+    """A key and the algorithms that it may verify. ``thumbprint`` is that of RFC 7638.
+
+    ``issuer`` is whose tokens it is for, where the set says so, as that of Microsoft Entra does.
+    """
 
     kid: str | None
     algorithms: frozenset[str]
     thumbprint: str = field(repr=False)  # of a secret it would be something to guess against
     public_key: Any = field(repr=False, compare=False)
+    issuer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bearerguard.core.access_token import AccessToken, access_token_of
-from bearerguard.core.claims import validity
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signature import MOST_KEYS_TRIED, VerifiedToken
+from bearerguard.core.times import validity
 
 
 class KnownToken(NamedTuple):

@@ -51,6 +51,7 @@ class TokenHeader:
     alg: str
     kid: str | None
     typ: str | None
+    has_nonce: bool = False
     media_type: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -151,7 +152,9 @@ def _header_of(encoded: bytes) -> TokenHeader:
         raise RejectedError("extension_not_supported", expected="no crit, no b64")
     if "cty" in header:
         raise RejectedError("wrong_kind_of_token", expected="claims", found="a nested token (cty)")
-    return TokenHeader(alg=header["alg"], kid=header.get("kid"), typ=header.get("typ"))
+    return TokenHeader(
+        alg=header["alg"], kid=header.get("kid"), typ=header.get("typ"), has_nonce="nonce" in header
+    )
 
 
 _frequent_header_of = lru_cache(HEADERS_KEPT)(_header_of)

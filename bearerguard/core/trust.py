@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bearerguard.core.issuer_patterns import IssuerPatterns
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, RFC9068, Policy, Profile
+from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.profile import RFC9068, Profile
 from bearerguard.errors import ConfigurationError
 
 

@@ -43,14 +43,14 @@ def problem_of_jwks_uri(url: object, issuer: str, *, http_allowed: bool) -> str 
     both_are_loopback = is_loopback(url) and is_loopback(issuer)
     problem = _problem(url, http_allowed=http_allowed or both_are_loopback)
     if problem is None and _is_internal(url) and not both_are_loopback:
-        same_host = _host(url) == _host(issuer)
+        same_host = host_of(url) == host_of(issuer)
         return None if same_host else "is an internal address; to allow it, set jwks_uri to it"
     return problem
 
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL names this very machine, by address or as localhost."""
-    host = _host(url)
+    host = host_of(url)
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -95,7 +95,7 @@ def _problem(url: str, *, http_allowed: bool) -> str | None:
 
 
 def _is_internal(url: str) -> bool:
-    host = _host(url)
+    host = host_of(url)
     try:
         return not ip_address(host).is_global
     except ValueError:
@@ -103,8 +103,8 @@ def _is_internal(url: str) -> bool:
         return is_loopback(url) or NUMBER.fullmatch(last_label) is not None
 
 
-def _host(url: str) -> str:
-    """Give the host in lower case, and without the dot that may end a full name."""
+def host_of(url: str) -> str:
+    """Give the host in lower case, and without the dot that may end a full name; or nothing."""
     parts = _split(url)
     return (parts.hostname or "").removesuffix(".") if parts else ""
 

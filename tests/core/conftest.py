@@ -10,7 +10,8 @@ from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.flow import IssuerQuery, KeyQuery, authenticate
 from bearerguard.core.jwk import parse_key
 from bearerguard.core.key_set import Key
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, RFC9068, Policy
+from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.profile import RFC9068
 from bearerguard.core.trust import Trust
 from bearerguard.testing import Issuer, SigningKey
 

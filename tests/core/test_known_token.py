@@ -9,7 +9,7 @@ from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.claims import RULES_BEFORE_SIGNATURE
 from bearerguard.core.flow import IssuerQuery, KeyQuery, authenticate
 from bearerguard.core.jwk import parse_key
-from bearerguard.core.policy import RFC9068
+from bearerguard.core.profile import RFC9068
 from bearerguard.core.trust import Trust
 from bearerguard.testing import Issuer, SigningKey
 

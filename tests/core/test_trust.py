@@ -8,7 +8,7 @@ from bearerguard import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.core.explain import explain
 from bearerguard.core.flow import IssuerQuery, KeyQuery, authenticate
 from bearerguard.core.known_token import KnownToken
-from bearerguard.core.policy import JWT, RFC9068
+from bearerguard.core.profile import JWT, RFC9068
 from bearerguard.core.trust import Trust
 from bearerguard.testing import Issuer
 

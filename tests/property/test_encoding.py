@@ -25,7 +25,8 @@ from bearerguard.core.encoding import (
     decode_checked,
     is_whole,
 )
-from bearerguard.core.policy import RFC9068, Policy
+from bearerguard.core.policy import Policy
+from bearerguard.core.profile import RFC9068
 from bearerguard.core.token import HEADERS_KEPT, LONGEST_HEADER_KEPT, read_header, split
 
 MANY = settings(max_examples=400, deadline=None, derandomize=True, database=None)

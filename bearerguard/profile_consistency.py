@@ -1,0 +1,58 @@
+"""What a profile depends on: it relaxes a check only where another one can take its place.
+
+The tokens of some providers cannot be told apart without something that only the operator knows:
+whose clients, whose repository, whose keys. Then the start is refused until it is said.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bearerguard.core.profile import Demand
+from bearerguard.core.provider_hosts import profile_of_host
+from bearerguard.core.providers import PROFILES
+from bearerguard.core.urls import host_of
+from bearerguard.issuer_template import problem_of_tenants
+from bearerguard.sources import Given
+
+Values = Mapping[str, Any]
+
+
+def problems_of_profile(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """Name what the profile in force, or what was set instead of it, lacks."""
+    yield from problem_of_tenants(values, given)
+    yield from _missing_audience(values, given)
+    if "issuer" not in values or ("profile" in given and "profile" not in values):
+        return  # nobody knows which profile is meant, and that has had its message
+    issuer, name = values["issuer"], _profile_in_force(values)
+    profile = PROFILES[name]
+    form, where = profile.issuer_form, given["issuer"].where
+    if form is not None and form.bound_claims(issuer) is None:
+        yield f"{where} is no issuer of the profile {name}: {form.how}"
+    for demand in profile.demands:
+        if re.fullmatch(demand.issuers, issuer) and not _is_met(demand, values, given):
+            yield f"{where} has the profile {name}, which needs {_wanted(demand)}: {demand.why}"
+
+
+def _profile_in_force(values: Values) -> str:
+    name: str = values.get("profile", "auto")
+    return profile_of_host(host_of(values["issuer"])) or "rfc9068" if name == "auto" else name
+
+
+def _is_met(demand: Demand, values: Values, given: Mapping[str, Given]) -> bool:
+    if demand.settings != ("match",) or "match" not in values:
+        return any(name in given for name in demand.settings)
+    matched = {path for path, _ in values["match"]}
+    return not demand.claims or not matched.isdisjoint(demand.claims)
+
+
+def _wanted(demand: Demand) -> str:
+    settings = " or ".join(demand.settings)
+    return f"{settings} about {' or '.join(demand.claims)}" if demand.claims else settings
+
+
+def _missing_audience(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """Whoever lets tokens without an audience in has to say to whom they were given."""
+    if values.get("missing_audience") == "client" and "clients" not in given:
+        where = given["missing_audience"].where
+        yield f"{where} lets the client stand in for the audience: set clients to those that may"
