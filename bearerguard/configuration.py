@@ -21,8 +21,10 @@ from bearerguard.errors import ConfigurationError
 from bearerguard.file_parsers import file as file_name
 from bearerguard.issuer import Issuer
 from bearerguard.own import (
+    ALLOW_LISTS,
     HOW_TO_PLACE,
     Own,
+    empty_lists,
     own_of_name,
     own_of_source,
     problems_between,
@@ -160,6 +162,7 @@ def _unknown(sources: Sequence[Source]) -> Iterator[str]:
     names = [spec.name for spec in fields(Settings)]
     for source in sources:
         yield from unknown_names(source, names)
+        yield from empty_lists(source, ALLOW_LISTS)
         for name in names_about(About.MEMBER):
             if source.values.get(source.spell(name)) is not None:
                 key = source.spell(name)

@@ -23,6 +23,14 @@ def holes_of(issuer: str) -> list[str]:
     return HOLE.findall(issuer) if "://" in issuer else []
 
 
+def names_of(values: Mapping[str, Any]) -> list[str]:
+    """Give every name that the issuer of these settings stands for."""
+    holes = holes_of(values["issuer"])
+    if not holes:
+        return [values["issuer"]]
+    return [HOLE.sub(tenant, values["issuer"]) for tenant in values.get("tenants", ("x",))]
+
+
 def problems_of_template(
     values: Mapping[str, Any], given: Mapping[str, Given], *, http_allowed: bool
 ) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bearerguard.core.hints import hint_for
+from bearerguard.core.provider_hosts import guess_of_path
 from bearerguard.core.request import RequestView
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.policies import relaxations
@@ -31,6 +32,13 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
     profile = f"profile {settings.profile_in_force()}, as PROFILE={settings.profile} says"
     logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile)
     logger.info("algorithms allowed: %s", algorithms)
+    if settings.profile == "auto" and settings.profile_in_force() == "rfc9068":
+        logger.info(
+            "no provider is known by the host of %s, so that its tokens must follow RFC 9068; "
+            "where they do not, set PROFILE=%s",
+            settings.issuer,
+            guess_of_path(settings.issuer) or "jwt, or the provider's name",
+        )
     relaxed = relaxations(policy.profile)
     if relaxed:
         logger.info("%s: %s", settings.issuer, relaxed)

@@ -16,6 +16,8 @@ from bearerguard.settings import About, Settings, names_about
 from bearerguard.sources import Given, Source, shown_value, unknown_names
 
 HOW_TO_PLACE = "put it into the [[issuer]] table or the Issuer(...) that it is about"
+# Nobody means everybody by an empty one of these.
+ALLOW_LISTS = ("clients", "tenants", "match")
 # Enough to tell issuers apart, and short enough for the name of any file.
 DIGITS_OF_ISSUER = 16
 
@@ -52,14 +54,20 @@ def own_of_source(source: Source) -> Own:
             for name in names_about(About.API)
             if name in reading.given
         ),
-        *(
-            f"{source.spell(name)} ({source.name}) is an empty list, which would allow all; "
-            "leave it out if that is meant"
-            for name in names_about(About.MEMBER)
-            if source.values.get(name) is not None and name not in reading.given
-        ),
+        *empty_lists(source, (*names_about(About.MEMBER), *ALLOW_LISTS)),
     )
     return Own(replace(reading, problems=problems), source)
+
+
+def empty_lists(source: Source, names: Sequence[str]) -> Iterator[str]:
+    """Say which lists of what is allowed are empty, so that one would think of nobody."""
+    for name in names:
+        key = source.spell(name)
+        if isinstance(source.values.get(key), list | tuple) and not source.values[key]:
+            yield (
+                f"{key} ({source.name}) is an empty list, which would allow all; leave it out if "
+                "that is meant"
+            )
 
 
 def problems_under(top: Reading, own: Own) -> Iterator[str]:

@@ -5,7 +5,7 @@ for a relaxation is not lost by naming one more claim. A header type that does n
 token" always brings the marks of other kinds with it, which are then refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,21 +44,27 @@ def policy_of(settings: "Settings", supported: Sequence[str] = ASYMMETRIC_ALGORI
 
 def relaxations(profile: Profile) -> str:
     """Say in one line what a profile takes that RFC 9068 does not, and what it checks instead."""
-    types = [str(typ) for typ in profile.token_types - RFC9068.token_types]
+    types = sorted(str(typ).lower() for typ in profile.token_types - RFC9068.token_types)
     missing = sorted(RFC9068.required_claims - profile.required_claims)
-    taken = [f"typ {', '.join(sorted(types))}"] if types else []
+    taken = [f"typ {', '.join(types)}"] if types else []
     taken += [f"no {', '.join(missing)}"] if missing else []
-    paid = [f"{path}={'|'.join(sorted(values))}" for path, values in profile.match.items()]
-    paid += [f"{path}={text}..." for path, text in profile.prefixes.items()]
-    paid += ["or ".join(f"{claim} " for claim in sorted(group)).strip() for group in profile.one_of]
-    if profile.missing_audience != "refuse":
-        taken.append("no aud")
-        paid.append("clients" if profile.missing_audience == "client" else "the issuer's own keys")
-    if profile.foreign_claims:
-        paid.append(f"without {', '.join(sorted(profile.foreign_claims))}")
     if not taken:
         return ""
-    return f"beyond RFC 9068 it takes {'; '.join(taken)}; it checks {'; '.join(paid)}"
+    return f"beyond RFC 9068 it takes {'; '.join(taken)}; it checks {'; '.join(_checks(profile))}"
+
+
+def _checks(profile: Profile) -> Iterator[str]:
+    for path, values in profile.match.items():
+        yield f"{path}={'|'.join(sorted(values))}"
+    for path, beginning in profile.prefixes.items():
+        yield f"{path}={beginning}..."
+    for group in profile.one_of:
+        yield " or ".join(sorted(group))
+    if profile.missing_audience != "refuse":
+        stand_in = {"client": "one of the clients", "issuer": "keys that serve this API alone"}
+        yield stand_in[profile.missing_audience]
+    if profile.foreign_claims:
+        yield f"nothing with {', '.join(sorted(profile.foreign_claims))}"
 
 
 def _profile_of(settings: "Settings") -> Profile:

@@ -12,7 +12,7 @@ from bearerguard.core.profile import Demand
 from bearerguard.core.provider_hosts import profile_of_host
 from bearerguard.core.providers import PROFILES
 from bearerguard.core.urls import host_of
-from bearerguard.issuer_template import problem_of_tenants
+from bearerguard.issuer_template import names_of, problem_of_tenants
 from bearerguard.sources import Given
 
 Values = Mapping[str, Any]
@@ -24,13 +24,13 @@ def problems_of_profile(values: Values, given: Mapping[str, Given]) -> Iterator[
     yield from _missing_audience(values, given)
     if "issuer" not in values or ("profile" in given and "profile" not in values):
         return  # nobody knows which profile is meant, and that has had its message
-    issuer, name = values["issuer"], _profile_in_force(values)
+    names, name = names_of(values), _profile_in_force(values)
     profile = PROFILES[name]
     form, where = profile.issuer_form, given["issuer"].where
-    if form is not None and form.bound_claims(issuer) is None:
+    if form is not None and any(form.bound_claims(issuer) is None for issuer in names):
         yield f"{where} is no issuer of the profile {name}: {form.how}"
     for demand in profile.demands:
-        if re.fullmatch(demand.issuers, issuer) and not _is_met(demand, values, given):
+        if re.fullmatch(demand.issuers, names[0]) and not _is_met(demand, values, given):
             yield f"{where} has the profile {name}, which needs {_wanted(demand)}: {demand.why}"
 
 

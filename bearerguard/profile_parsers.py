@@ -85,6 +85,8 @@ def missing_audience(value: Any) -> str:
 
 
 def _pairs(value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
+        value = dict(value)  # what this parser made
     if isinstance(value, Mapping):
         for claim, accepted in value.items():
             for one in texts([accepted] if isinstance(accepted, str) else accepted):

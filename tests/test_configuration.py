@@ -31,6 +31,12 @@ ABOUT_ONE = {
     "jwks_token_file": ("/run/token", "/run/token"),
     "scope_claims": ("scp", ("scp",)),
     "role_claims": (["groups"], ("groups",)),
+    "token_types": (["at+jwt", "jwt"], ("at+jwt", "jwt")),
+    "required_claims": ("sub", ("sub",)),
+    "match": (["env=live", "env=test"], (("env", frozenset({"live", "test"})),)),
+    "clients": (["shop"], ("shop",)),
+    "client_claims": ("azp", ("azp",)),
+    "missing_audience": ("issuer", "issuer"),
 }
 ABOUT_ALL = {
     "audience": ("x,y", ("x", "y")),
@@ -162,7 +168,7 @@ def test_each_setting_has_a_place_of_its_own():
 
 def test_every_setting_has_an_example_here():
     tried = {*ABOUT_ONE, *ABOUT_ALL, *MEMBERS, *ABOUT_THE_API}
-    files = {"secret", "jwks_file", "jwks_snapshot", "ca_file", "config", "issuer"}
+    files = {"secret", "jwks_file", "jwks_snapshot", "ca_file", "config", "issuer", "tenants"}
     assert {spec.name for spec in fields(Settings)} == tried | files | LATER
 
 

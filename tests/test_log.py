@@ -117,7 +117,7 @@ def test_the_token_of_an_accepted_request_is_not_in_the_log(guard, issuer, caplo
 )
 def test_the_start_says_what_is_in_force(issuer, caplog, profile, told):
     issuer.guard(profile=profile, algorithms="RS256,ES256", audience="one,two")
-    guarding, algorithms = [record.getMessage() for record in caplog.records]
+    guarding, algorithms, *_ = [record.getMessage() for record in caplog.records]
     assert "guarding one, two for tokens of https://issuer.example, profile " in guarding
     assert f"profile {told}" in guarding
     assert algorithms == "algorithms allowed: ES256, RS256"

@@ -188,19 +188,6 @@ def test_ml_dsa_by_name_needs_an_openssl_that_has_it(monkeypatch):
     assert "needs an OpenSSL with ML-DSA" in refusal(p.algorithms, AKP_ALGORITHMS)
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        ("fapi", "is no profile; known are auto, rfc9068, jwt"),
-        ("RFC9068", "is no profile"),
-        ("keycloak", "is not available yet; 'rfc9068' and 'jwt' are"),
-        (5, "must be text"),
-    ],
-)
-def test_a_profile_that_is_not_there_is_told_so(value, told):
-    assert told in refusal(p.profile, value)
-
-
 @pytest.mark.parametrize("value", ["a b", 'a"b', "a\\b", "é", "a\x7fb", ["a", "b c"]])
 def test_a_scope_has_only_the_characters_that_a_challenge_can_hold(value):
     """RFC 6749 section 3.3."""

@@ -161,10 +161,10 @@ RULES_BEFORE_SIGNATURE: tuple[ClaimRule, ...] = (
     check_audience,
 )
 RULES_AFTER_SIGNATURE: tuple[ClaimRule, ...] = (
+    check_kind,  # before what another kind of token lacks: it should be told what it is
     check_required,
     check_strings,
     check_auth_time,
-    check_kind,
     check_binding,
     check_client,
     check_match,

@@ -36,10 +36,19 @@ HOSTS = {
 }
 
 
+# Of what runs on anybody's host.
+PATHS = {"/realms/": "keycloak", "/application/o/": "authentik", "/adfs": "adfs"}
+
+
 def profile_of_host(host: str) -> str | None:
     """Give the profile of the provider whose host this is, or None where it is nobody's here."""
     labels = host.lower().split(".")
     return next((name for form, name in HOSTS.items() if _fits(form.split("."), labels)), None)
+
+
+def guess_of_path(issuer: str) -> str | None:
+    """Guess the software behind an issuer, for a hint alone: anybody can have such a path."""
+    return next((name for path, name in PATHS.items() if path in issuer), None)
 
 
 def _fits(form: list[str], labels: list[str]) -> bool:

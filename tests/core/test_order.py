@@ -44,18 +44,24 @@ STAGES = [
     Stage("audience", "audience_mismatch", claims={"aud": "https://another.example"}),
     Stage("key", "key_unknown", header={"kid": "unknown"}),
     Stage("signature", "signature_invalid", other="a bad signature"),
+    Stage("kind", "wrong_kind_of_token", claims={"nonce": "n"}),
     Stage("required", "claim_missing", claims={"sub": ...}),
     Stage("strings", "claim_malformed", claims={"jti": 5}),
     Stage("auth_time", "claim_malformed", claims={"auth_time": "x"}),
-    Stage("kind", "wrong_kind_of_token", claims={"nonce": "n"}),
     Stage("binding", "token_bound", claims={"cnf": {}}),
+    Stage("client", "client_not_allowed", claims={"client_id": "another"}),
+    Stage("match", "claim_mismatch", claims={"tenant": "another"}),
     Stage("authorization", "scope_insufficient", claims={"scope": "other"}),
 ]
 
 
 def token_with(issuer, stages):
     """Sign a token that has the defects of all these stages, and none of the others."""
-    header, claims, others = {"typ": "JWT", "alg": "RS256", "kid": "key-1"}, {"scope": "a"}, set()
+    header, claims, others = (
+        {"typ": "JWT", "alg": "RS256", "kid": "key-1"},
+        {"scope": "a", "tenant": "acme"},
+        set(),
+    )
     for stage in reversed(stages):
         header |= stage.header or {}
         claims |= stage.claims or {}
@@ -70,7 +76,8 @@ def token_with(issuer, stages):
 
 @pytest.fixture
 def order_guard(issuer):
-    guard = issuer.guard(profile="jwt", required_scopes="a")
+    rules = {"clients": "client-1", "match": "tenant=acme", "required_scopes": "a"}
+    guard = issuer.guard(profile="jwt", **rules)
     guard.verify(token_with(issuer, []))  # the keys are there from here on
     return guard
 
