@@ -54,16 +54,21 @@ def own_of_source(source: Source) -> Own:
             for name in names_about(About.API)
             if name in reading.given
         ),
-        *empty_lists(source, (*names_about(About.MEMBER), *ALLOW_LISTS)),
+        *empty_lists(source, (*names_about(About.MEMBER), *ALLOW_LISTS), str),
     )
     return Own(replace(reading, problems=problems), source)
 
 
-def empty_lists(source: Source, names: Sequence[str]) -> Iterator[str]:
-    """Say which lists of what is allowed are empty, so that one would think of nobody."""
+def empty_lists(source: Source, names: Sequence[str], *kinds: type) -> Iterator[str]:
+    """Say which lists of what is allowed are empty, so that one would think of nobody.
+
+    An empty text means "not set" where settings come from the environment, too; in ``kinds`` a
+    place that is no environment names it beside the lists.
+    """
     for name in names:
         key = source.spell(name)
-        if isinstance(source.values.get(key), list | tuple) and not source.values[key]:
+        value = source.values.get(key)
+        if isinstance(value, (list, tuple, set, frozenset, *kinds)) and not value:
             yield (
                 f"{key} ({source.name}) is an empty list, which would allow all; leave it out if "
                 "that is meant"
