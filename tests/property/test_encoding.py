@@ -16,7 +16,6 @@ from bearerguard.core.claims import (
     check_expiry,
     check_issued_at,
     check_not_before,
-    validity,
 )
 from bearerguard.core.encoding import (
     EncodingError,
@@ -27,6 +26,7 @@ from bearerguard.core.encoding import (
 )
 from bearerguard.core.policy import Policy
 from bearerguard.core.profile import RFC9068
+from bearerguard.core.times import validity
 from bearerguard.core.token import HEADERS_KEPT, LONGEST_HEADER_KEPT, read_header, split
 
 MANY = settings(max_examples=400, deadline=None, derandomize=True, database=None)
