@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.core.marks import UNMARKED, Mark
-from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope, step_up
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.loading import Later, would_stop_a_loop
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from bearerguard.core.challenge import Answer
     from bearerguard.guard import Guard
 
-__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+__all__ = [
+    "BearerAuthMiddleware",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "claim",
+    "role",
+    "scope",
+    "step_up",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

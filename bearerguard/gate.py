@@ -85,7 +85,7 @@ class Gate:
         try:
             if token is None:
                 raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
-            check_need(needs_of(unseen), token)
+            check_need(needs_of(unseen), token, self.guard.clock())
         except RejectedError as refusal:
             log_refusal(refusal, request)
             return self.guard.answer(refusal, Access(need=needs_of(needs)))

@@ -13,7 +13,7 @@ from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
 from bearerguard.core.admission import credentials, enforce
-from bearerguard.core.challenge import Answer, answer_to
+from bearerguard.core.challenge import INSUFFICIENT_AUTHENTICATION, Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
@@ -157,7 +157,7 @@ class Guard:
             raw = credentials(request, access)
             token = None if raw is None else self.verify(raw)
             if token is not None:
-                enforce(access, token)
+                enforce(access, token, self.clock())
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -169,7 +169,7 @@ class Guard:
             raw = credentials(request, access)
             token = None if raw is None else await self.averify(raw)
             if token is not None:
-                enforce(access, token)
+                enforce(access, token, self.clock())
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -179,7 +179,10 @@ class Guard:
         """Write the answer to a refused request (RFC 6750 section 3)."""
         needed = access.need.scopes() if access.need is not None else ()
         scopes = tuple(dict.fromkeys((*self.settings.required_scopes, *needed)))
-        return answer_to(refusal, self._realm, scopes)
+        authentication = None
+        if access.need is not None and refusal.error == INSUFFICIENT_AUTHENTICATION:
+            authentication = access.need.authentication()
+        return answer_to(refusal, self._realm, scopes, authentication=authentication)
 
     def explain(self, raw: str) -> Explanation:
         """Run every check on a token, with the keys that are there; never raises."""

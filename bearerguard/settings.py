@@ -115,7 +115,9 @@ class Settings:
     roles_allowed: tuple[str, ...] | None = setting(
         None, p.texts, "the roles that count in this issuer's tokens", MEMBER
     )
-    required_scopes: tuple[str, ...] = setting((), p.scopes, "scopes that every route needs")
+    required_scopes: tuple[str, ...] = setting(
+        (), p.required_scopes, "scopes that every route needs"
+    )
     public: tuple[str, ...] = setting((), p.paths, "paths without a guard: `/healthz`, `/docs/*`")
     realm: str | None = setting(None, p.quotable, "the realm of challenges; else the audience")
     resource: str | None = later(None, "the URL of this API (RFC 9728)")

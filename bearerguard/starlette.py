@@ -43,6 +43,7 @@ from bearerguard.core.needs import (
     needs_of,
     role,
     scope,
+    step_up,
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
@@ -67,6 +68,7 @@ __all__ = [
     "requires",
     "role",
     "scope",
+    "step_up",
 ]
 
 # Where the middleware leaves word for the wrappers of the views.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope, step_up
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import RejectedError, UnavailableError
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from bearerguard.core.challenge import Answer
     from bearerguard.guard import Guard
 
-__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+__all__ = [
+    "BearerAuthMiddleware",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "claim",
+    "role",
+    "scope",
+    "step_up",
+]
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

@@ -53,14 +53,17 @@ LAYERS = (
     ),
     ("gate", "loading"),
     ("asgi", "wsgi"),
-    ("starlette", "starlette_routing", "starlette_user", "flask"),
+    ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
     ("__main__",),
 )
 # An adapter speaks with the door and not with what lies behind it.
-ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask")
+ADAPTERS = (
+    *("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user"),
+    *("flask", "flask_request"),
+)
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
@@ -70,8 +73,8 @@ PACKAGES = {
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
-    "flask": ("flask",),
-    "werkzeug": ("flask",),
+    "flask": ("flask", "flask_request"),
+    "werkzeug": ("flask_request",),
     "uvicorn": ("dev/*",),
 }
 # Only where they are needed: in a function, or for the type checker.

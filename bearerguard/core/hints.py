@@ -19,6 +19,8 @@ HINTS = {
     "signature_invalid": "altered on its way, or signed by another key of the same kid",
     "claim_missing": "a strict RFC 9068 profile? PROFILE jwt asks for fewer claims",
     "wrong_kind_of_token": "send the access token, not the ID, refresh or logout token",
+    "authentication_too_weak": "the route needs one of these acr values: does the issuer send acr?",
+    "authentication_too_old": "the route needs a newer login: does the issuer send auth_time?",
     "token_bound": "the token is bound to a key of its client and is no Bearer token",
 }
 

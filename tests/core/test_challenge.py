@@ -9,7 +9,12 @@ from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.challenge import answer_to, challenge
 from bearerguard.errors import REASONS
 
-REGISTERED = {"invalid_request", "invalid_token", "insufficient_scope"}
+REGISTERED = {
+    "invalid_request",
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+}
 
 
 @pytest.mark.requirement("6750-3-2", "6750-3.1-1", "6750-3-8")
@@ -44,6 +49,7 @@ def test_each_status_has_its_error():
         (401, None),
         (401, "invalid_token"),
         (403, "insufficient_scope"),
+        (401, "insufficient_user_authentication"),
     }
 
 
