@@ -45,7 +45,7 @@ from bearerguard.core.needs import (
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.flask_request import PASSED, UNGUARDED, current_token, passed, this_request
-from bearerguard.wsgi import view_of
+from bearerguard.wsgi import metadata_answer, view_of
 
 if TYPE_CHECKING:
     from bearerguard.core.challenge import Answer
@@ -134,6 +134,10 @@ def _admit(app: flask.Flask, gate: "Gate") -> flask.Response | None:
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
     request = view_of(flask_request.environ)
     flask_request.environ[PASSED] = (gate, request, None, ())
+    if gate.resource is not None:
+        about = metadata_answer(flask_request.environ, gate.resource)
+        if about is not None:
+            return _response(about)
     if gate.readiness is not None and gate.asks_if_ready(request):
         return _response(gate.answer_probe(is_ready=gate.guard.ready()))
     found = _mark_of_view(app, flask_request.url_rule, request)

@@ -12,6 +12,7 @@ from typing import Any
 from bearerguard.core import signature
 from bearerguard.core.access_table import AccessTable
 from bearerguard.core.jwk import secret_key
+from bearerguard.core.metadata import canonical
 from bearerguard.core.need import NO_OFFLINE_ACCESS, OFFLINE_ACCESS, SCOPE_TOKEN
 from bearerguard.core.policy import (
     AKP_ALGORITHMS,
@@ -183,6 +184,11 @@ def required_scopes(value: Any) -> tuple[str, ...]:
     if OFFLINE_ACCESS in names:
         raise ValueError(NO_OFFLINE_ACCESS)
     return names
+
+
+def resource(value: Any) -> str:
+    """Take the URL of a resource, scheme and host in lower case."""
+    return canonical(text(value))
 
 
 def places(value: Any) -> tuple[str, ...]:

@@ -6,14 +6,20 @@ code; the parser beside the default reads both. Whom a setting is about where th
 issuers stands there too. :mod:`bearerguard.configuration` makes settings out of all this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
 from bearerguard import file_parsers as f
 from bearerguard import parsers as p
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, PROFILES, Place, Policy
+from bearerguard.core.policy import (
+    ASYMMETRIC_ALGORITHMS,
+    HMAC_KEY_BYTES,
+    PROFILES,
+    Place,
+    Policy,
+)
 from bearerguard.core.policy import ROLE_FORMS as ROLES
 from bearerguard.sources import PREFIX, Source, from_app_config, from_arguments, from_environment
 
@@ -120,7 +126,7 @@ class Settings:
     )
     public: tuple[str, ...] = setting((), p.paths, "paths without a guard: `/healthz`, `/docs/*`")
     realm: str | None = setting(None, p.quotable, "the realm of challenges; else the audience")
-    resource: str | None = later(None, "the URL of this API (RFC 9728)")
+    resource: str | None = setting(None, p.resource, "the URL of this API; publishes its metadata")
     leeway: float = setting(30.0, p.seconds(0, 300), "the tolerance for the clocks of others")
     max_token_age: float | None = setting(
         None, p.seconds(1, 366 * 86400), "the greatest age of a token, by `iat`", ALL
@@ -145,10 +151,15 @@ class Settings:
         None, f.file, "a TOML file with these settings, and `[[issuer]]` tables"
     )
 
-    def policy(self, supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
+    def policy(
+        self,
+        supported: Sequence[str] = ASYMMETRIC_ALGORITHMS,
+        implied: Mapping[str, frozenset[str]] | None = None,
+    ) -> Policy:
         """Turn the settings into the rules for this issuer's tokens.
 
-        ``supported`` are the asymmetric algorithms that this machine can verify.
+        ``supported`` are the asymmetric algorithms that this machine can verify, ``implied`` tells
+        which scope stands for which others.
         """
         profile = PROFILES[self.profile_in_force()]
         return Policy(
@@ -163,6 +174,7 @@ class Settings:
             max_age_s=self.max_token_age,
             max_bytes=self.max_token_bytes,
             scopes_allowed=None if self.scopes_allowed is None else frozenset(self.scopes_allowed),
+            scopes_implied=implied or {},
             roles_allowed=None if self.roles_allowed is None else frozenset(self.roles_allowed),
         )
 

@@ -25,6 +25,7 @@ LAYERS = (
         "trusted_files",
         "consistency",
         "parsers",
+        "scope_hierarchy",
         "file_parsers",
         "reading",
         "settings",
@@ -46,13 +47,14 @@ LAYERS = (
         "questions",
         "resolved",
         "resolver",
+        "protected_resource",
         "directory",
         "readiness",
         "drivers",
         "guard",
     ),
     ("gate", "loading"),
-    ("asgi", "wsgi"),
+    ("asgi", "asgi_expiry", "wsgi"),
     ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
     ("dev/*",),
     ("testing/*",),
@@ -61,7 +63,7 @@ LAYERS = (
 )
 # An adapter speaks with the door and not with what lies behind it.
 ADAPTERS = (
-    *("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user"),
+    *("asgi", "asgi_expiry", "wsgi", "starlette", "starlette_routing", "starlette_user"),
     *("flask", "flask_request"),
 )
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")

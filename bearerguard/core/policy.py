@@ -93,7 +93,8 @@ class Policy:
     ``issuer`` None is the policy of no issuer: it refuses every token, and ``known_issuers`` are
     those that a token could have come from. ``leeway_s`` and ``max_age_s`` are seconds,
     ``max_bytes`` the longest token that is looked at. ``scopes_allowed`` and ``roles_allowed`` are
-    all that this issuer may grant; None is no limit.
+    all that this issuer may grant; None is no limit. ``scopes_implied`` tells which scope stands
+    for which others.
     """
 
     issuer: str | None
@@ -108,4 +109,5 @@ class Policy:
     max_bytes: int = 16384
     known_issuers: tuple[str, ...] = ()
     scopes_allowed: frozenset[str] | None = None
+    scopes_implied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     roles_allowed: frozenset[str] | None = None
