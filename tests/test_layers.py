@@ -93,6 +93,7 @@ PURE_MAY_IMPORT = frozenset(
         "binascii",
         "collections",
         "dataclasses",
+        "difflib",
         "enum",
         "functools",
         "hashlib",
