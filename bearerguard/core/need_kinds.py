@@ -16,6 +16,9 @@ from bearerguard.errors import ConfigurationError
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
 
+# Beyond it a greatest age says nothing, and a number without end breaks arithmetic.
+CENTURY_S = 100 * 366 * 86400
+
 
 @dataclass(frozen=True)
 class Role(Need):
@@ -104,8 +107,9 @@ def step_up(*, acr: str | Sequence[str] | None = None, max_age: int | None = Non
     problems = []
     if levels is not None and not _are_levels(levels):
         problems.append(f"step_up: acr={acr!r} is no level; write 'mfa', or a list of such texts")
-    if max_age is not None and (type(max_age) is not int or max_age < 0):
-        problems.append(f"step_up: max_age={max_age!r} is no number of whole seconds, 0 or more")
+    if max_age is not None and (type(max_age) is not int or not 0 <= max_age <= CENTURY_S):
+        what = f"whole seconds, from 0 to {CENTURY_S}"
+        problems.append(f"step_up: max_age={max_age!r} is no number of {what}")
     if acr is None and max_age is None:
         problems.append("step_up() asks for nothing; write step_up(acr='mfa', max_age=300)")
     if problems:

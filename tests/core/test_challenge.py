@@ -70,6 +70,18 @@ def test_the_realm_is_a_quoted_string(realm, written):
     assert challenge(RejectedError("no_credentials"), realm) == f"Bearer realm={written}"
 
 
+@pytest.mark.requirement("9728-5.1-1", "9728-5.1-2", "9728-5.1-3")
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize(("scheme", "algs"), [("Bearer", ()), ("DPoP", ("ES256", "PS256"))])
+def test_every_challenge_of_every_scheme_names_the_metadata(reason, scheme, algs):
+    """RFC 9728 section 5.1: no error information, so that it is there without credentials too."""
+    url = "https://rs.example/.well-known/oauth-protected-resource"
+    written = challenge(RejectedError(reason), "api", metadata_url=url, scheme=scheme, algs=algs)
+    assert written.startswith(f'{scheme} realm="api"')
+    assert f', resource_metadata="{url}"' in written
+    assert written.endswith(', algs="ES256 PS256"') is (scheme == "DPoP")
+
+
 def test_a_malformed_request_is_not_told_about_scopes():
     """Another scope would not mend it."""
     assert "scope" not in challenge(RejectedError("credentials_malformed"), "x", ("a",))
