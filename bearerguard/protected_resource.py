@@ -146,21 +146,20 @@ def problems_of_resource(
     if named is None and not _issuers(configuration, allowed):
         how = "name some in metadata={'authorization_servers': [...]}"
         return [f"resource needs an issuer to name, and issuers_allowed has only templates; {how}"]
+    accepted, patterns = _issuers(configuration, allowed), _patterns(allowed)
     return [
         f"metadata['authorization_servers'] names {name!r}, whose tokens are not accepted here"
         for name in named or ()
-        if not _is_accepted(name, configuration, allowed)
+        if name not in accepted and not patterns.allows(name)
     ]
 
 
 def _issuers(configuration: Configuration, allowed: Sequence[str]) -> tuple[str, ...]:
     """Give the issuers that can be named: not those that a template leaves open."""
-    exact = IssuerPatterns.of(allowed, http_allowed=True).exact if allowed else ()
     configured = [one.issuer for one in configuration.issuers]
-    return tuple(dict.fromkeys([*configured, *sorted(exact)]))
+    return tuple(dict.fromkeys([*configured, *sorted(_patterns(allowed).exact)]))
 
 
-def _is_accepted(name: str, configuration: Configuration, allowed: Sequence[str]) -> bool:
-    if name in _issuers(configuration, allowed):
-        return True
-    return bool(allowed) and IssuerPatterns.of(allowed, http_allowed=True).allows(name)
+def _patterns(allowed: Sequence[str]) -> IssuerPatterns:
+    """Read what was checked already."""
+    return IssuerPatterns.of(allowed, http_allowed=True) if allowed else IssuerPatterns()

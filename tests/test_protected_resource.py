@@ -135,6 +135,13 @@ def test_issuers_that_come_and_go_are_named_where_they_have_a_name():
     assert "resource needs an issuer to name" in told
 
 
+@pytest.mark.requirement("9728-2-2")
+def test_fewer_issuers_may_be_named_than_there_are():
+    """RFC 9728 section 2: some may be left out."""
+    named = document(issuer=[A, B], metadata={"authorization_servers": [B]})
+    assert named["authorization_servers"] == [B]
+
+
 @pytest.mark.parametrize("more", [{}, {**RESOLVING, "issuers_allowed": ["https://{x}.b.example"]}])
 def test_an_issuer_whose_tokens_are_refused_is_not_named(more):
     (told,) = problems(metadata={"authorization_servers": [f"{A}/"]}, **more)
