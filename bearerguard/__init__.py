@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         claim,
         role,
         scope,
+        step_up,
     )
     from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
     from bearerguard.guard import Guard
@@ -36,6 +37,7 @@ __all__ = [
     "claim",
     "role",
     "scope",
+    "step_up",
 ]
 __version__ = "0.1.0"
 

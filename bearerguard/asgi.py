@@ -3,14 +3,14 @@
 app = BearerAuthMiddleware(app, rules={"GET /orders": "orders:read"}, public=["/healthz"])
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bearerguard.asgi_expiry import run_until_expiry
 from bearerguard.core.marks import UNMARKED, Mark
-from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.metadata import NOT_FOUND, WELL_KNOWN, Resource, first_answer, resources_of
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope, step_up
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.loading import Later, would_stop_a_loop
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from bearerguard.core.challenge import Answer
     from bearerguard.guard import Guard
 
-__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+__all__ = [
+    "BearerAuthMiddleware",
+    "ProtectedResourceMetadata",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "claim",
+    "role",
+    "scope",
+    "step_up",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -82,6 +92,11 @@ class BearerAuthMiddleware:
         gate = self.gate
         if not gate.has_looked:  # a server without the lifespan protocol
             self.on_start(scope)
+        if gate.resource is not None and scope["type"] == "http":
+            about = metadata_answer(scope, gate.resource)
+            if about is not None:
+                await refuse(about, scope, receive, send)
+                return
         request = view_of(scope)
         if gate.readiness is not None and gate.asks_if_ready(request) and scope["type"] == "http":
             is_ready = await gate.guard.aready()
@@ -97,7 +112,7 @@ class BearerAuthMiddleware:
         self.attach(scope, request, mark, token)
         if self.close_at_expiry and token is not None and scope["type"] == "websocket":
             left_s = token.expires_at + gate.guard.settings.leeway - gate.guard.clock()
-            await _run_until_expiry(self.app, scope, receive, send, left_s)
+            await run_until_expiry(self.app, scope, receive, send, left_s)
         else:
             await self.app(scope, receive, send)
 
@@ -146,6 +161,36 @@ class BearerAuthMiddleware:
         scope["bearerguard.token"] = token
 
 
+class ProtectedResourceMetadata:
+    """An application that serves nothing but the metadata of these guards' resources (RFC 9728).
+
+    For the root of the host, where metadata stand, when the guarded applications are mounted below.
+    Every guard needs the setting ``resource``, else a ConfigurationError is raised.
+    """
+
+    def __init__(self, *guards: "Guard") -> None:
+        self._resources = resources_of(guards)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        answer = metadata_answer(scope, *self._resources) or NOT_FOUND
+        await refuse(answer, scope, receive, send)
+
+
+def metadata_answer(scope: Scope, *resources: "Resource") -> "Answer | None":
+    """Answer a request for the metadata of one of these resources; None for any other.
+
+    The path is the one from the root of the host. A server that was told of a prefix which a proxy
+    takes away (``root_path``) writes it before every path, also where no proxy took one away.
+    """
+    path, root = scope["path"], scope.get("app_root_path", scope.get("root_path"))
+    if WELL_KNOWN not in path:
+        return None
+    paths = (path, _below(path, root)) if root else (path,)
+    query = scope["query_string"].decode("latin-1")
+    return first_answer(resources, scope.get("method", "GET"), paths, query)
+
+
 def view_of(scope: Scope) -> RequestView:
     """Translate an ASGI connection; a WebSocket handshake is a GET."""
     headers = []
@@ -188,29 +233,3 @@ def _below(path: str, root: str) -> str:
     """Give the path less root_path: the string that an application below a mount routes on."""
     below = path.removeprefix(root)
     return below if path.startswith(root) and below[:1] in ("", "/") else path
-
-
-async def _run_until_expiry(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, left_s: float
-) -> None:
-    is_closed = False
-
-    async def send_while_open(message: Message) -> None:
-        if is_closed:  # the ASGI specification: sending after a close raises an OSError
-            raise ConnectionAbortedError("the access token of this WebSocket expired")
-        await send(message)
-
-    async def close() -> None:
-        nonlocal is_closed
-        await asyncio.sleep(left_s)
-        is_closed = True
-        with contextlib.suppress(Exception):  # the peer or the application was faster
-            await send(
-                {"type": "websocket.close", "code": CLOSE_REFUSED, "reason": "token expired"}
-            )
-
-    closing = asyncio.create_task(close())
-    try:
-        await app(scope, receive, send_while_open)
-    finally:
-        closing.cancel()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 
 from bearerguard import parsers
 from bearerguard.config_file import ConfigFile, read_config_file
-from bearerguard.consistency import REQUIRED, missing, problems_of
+from bearerguard.consistency import REQUIRED, missing, problems_of, problems_of_api
 from bearerguard.errors import ConfigurationError
 from bearerguard.file_parsers import file as file_name
 from bearerguard.issuer import Issuer
@@ -83,6 +83,7 @@ def configure(
     apart = (*in_file, *in_code)
     problems = [*file.problems, *_unknown(sources), *top.problems, *odd]
     problems += _in_two_places(top, in_file, in_code)
+    problems += problems_of_api(top.values, top.given)
     if not file.is_unreadable:  # else it may be there that the rest is said
         problems += _missing(top, apart, sources[-2], may_have_none=resolves or bool(odd))
     if apart or odd or resolves or len(top.values.get("issuer", ())) > 1:

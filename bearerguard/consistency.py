@@ -45,6 +45,16 @@ def problems_of(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     yield from problems_of_profile(values, given)
 
 
+def problems_of_api(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    """Name everything that is wrong with the settings of the API as a whole together."""
+    if "resource" in values:  # RFC 9728 section 1.2
+        url = values["resource"]
+        problem = problem_of_url(url, http_allowed=_http_allowed(values, given))
+        if problem is not None:
+            how = "write the URL by which clients reach this API"
+            yield f"{given['resource'].where} {problem}; {how}{_about_http(url)}"
+
+
 def missing(name: str, source: Source, *, place: str = "") -> str:
     """Say that a required setting is not set, and how to write it into this source.
 

@@ -13,7 +13,9 @@ from bearerguard.errors import ConfigurationError, UnavailableError
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.log import log_start, logger
+from bearerguard.protected_resource import Members, problems_of_resource
 from bearerguard.resolver import Resolve, Resolver
+from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source
 
 
@@ -112,6 +114,9 @@ def configured(
     issuers: Sequence[Issuer],
     resolve: object,
     allowed: Sequence[str],
+    *,
+    metadata: Members | None = None,
+    scope_implies: object = None,
 ) -> Configuration:
     """Check everything that a guard is made of.
 
@@ -120,6 +125,7 @@ def configured(
     """
     problems: list[str] = []
     http_allowed = True  # what cannot be read has had its message
+    configuration: Configuration | None = None
     try:
         configuration = configure(*sources, issuers=issuers, resolves=resolve is not None)
         http_allowed = configuration.settings.allow_http
@@ -134,7 +140,12 @@ def configured(
             IssuerPatterns.of(allowed, http_allowed=http_allowed)
         except ConfigurationError as error:
             problems += error.problems
-    if problems:
+    try:
+        read_hierarchy(scope_implies)
+    except ConfigurationError as error:
+        problems += error.problems
+    problems += problems_of_resource(None if problems else configuration, allowed, metadata)
+    if problems or configuration is None:
         raise ConfigurationError(*problems)
     return configuration
 

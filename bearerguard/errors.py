@@ -39,6 +39,13 @@ EXPIRED_TOKEN = Kind(401, "invalid_token", "The access token expired")
 INSUFFICIENT_SCOPE = Kind(
     403, "insufficient_scope", "The access token does not allow this operation"
 )
+# RFC 9470 section 3 gives both texts.
+WEAK_AUTHENTICATION = Kind(
+    401, "insufficient_user_authentication", "A different authentication level is required"
+)
+OLD_AUTHENTICATION = Kind(
+    401, "insufficient_user_authentication", "More recent authentication is required"
+)
 
 REASONS: dict[str, Kind] = {
     "no_credentials": ANONYMOUS,
@@ -72,6 +79,8 @@ REASONS: dict[str, Kind] = {
     "key_of_another_issuer": INVALID_TOKEN,
     "scope_insufficient": INSUFFICIENT_SCOPE,
     "no_rule_for_path": INSUFFICIENT_SCOPE,
+    "authentication_too_weak": WEAK_AUTHENTICATION,
+    "authentication_too_old": OLD_AUTHENTICATION,
 }
 
 

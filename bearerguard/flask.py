@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import flask
 import flask.views
-from werkzeug.local import LocalProxy
 
 from bearerguard.core.marks import (
     ATTRIBUTE,
@@ -41,15 +40,16 @@ from bearerguard.core.needs import (
     needs_of,
     role,
     scope,
+    step_up,
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
-from bearerguard.wsgi import view_of
+from bearerguard.flask_request import PASSED, UNGUARDED, current_token, passed, this_request
+from bearerguard.wsgi import metadata_answer, view_of
 
 if TYPE_CHECKING:
-    from bearerguard.core.access_token import AccessToken
     from bearerguard.core.challenge import Answer
-    from bearerguard.gate import Gate, Passed
+    from bearerguard.gate import Gate
     from bearerguard.guard import Guard
 
 __all__ = [
@@ -64,14 +64,10 @@ __all__ = [
     "requires",
     "role",
     "scope",
+    "step_up",
 ]
 
 EXTENSION = "bearerguard"
-# Where the extension leaves word for the wrappers of the views, in the request's environ.
-PASSED = "bearerguard.passed"
-# The request itself: its proxy, which Flask gives the request's type, looks for it each time anew.
-_request: Callable[[], flask.Request] = flask.request._get_current_object  # type: ignore[attr-defined]  # noqa: SLF001
-UNGUARDED = "no BearerGuard guards this application, and a view needs one: write BearerGuard(app)"
 
 
 class BearerGuard:
@@ -112,22 +108,6 @@ class BearerGuard:
         app.before_request_funcs.setdefault(None, []).insert(0, admit)
 
 
-class _CurrentToken(LocalProxy["AccessToken"]):
-    """Werkzeug's proxy takes "no request" for false; here that is a mistake, and raises."""
-
-    def __bool__(self) -> bool:
-        return bool(self._get_current_object())
-
-
-def _find_token() -> "AccessToken":
-    if not flask.has_request_context():
-        raise RuntimeError("current_token is there only within a request")
-    return cast("AccessToken", _passed()[2])
-
-
-current_token: "AccessToken" = cast("AccessToken", _CurrentToken(_find_token))
-
-
 def requires(*needs: NeedLike) -> Callable[[View], View]:
     """Let a view run only for a token that has every one of the needs.
 
@@ -148,14 +128,16 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
 
 def _admit(app: flask.Flask, gate: "Gate") -> flask.Response | None:
     """Decide before the view is run; a response ends the request."""
-    flask_request = _request()
+    flask_request = this_request()
     if not gate.has_looked:  # at the first request, when all routes are known
         rules = app.url_map.iter_rules()
         gate.log_conflicts((r.rule, app.view_functions.get(r.endpoint)) for r in rules)
-    # Not in flask.g, which a request that is made within another one shares with it. Also for what
-    # still runs after a refusal: error handlers, after_request, teardown.
     request = view_of(flask_request.environ)
     flask_request.environ[PASSED] = (gate, request, None, ())
+    if gate.resource is not None:
+        about = metadata_answer(flask_request.environ, gate.resource)
+        if about is not None:
+            return _response(about)
     if gate.readiness is not None and gate.asks_if_ready(request):
         return _response(gate.answer_probe(is_ready=gate.guard.ready()))
     found = _mark_of_view(app, flask_request.url_rule, request)
@@ -200,7 +182,7 @@ def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_class(view: Any, need: Need) -> None:
     if not issubclass(view, flask.views.View):
         raise ConfigurationError(f"{view!r} is neither a View nor a MethodView")
-    # Not its dispatch_request(), which a subclass usually replaces.
+    # Not its dispatchthis_request(), which a subclass usually replaces.
     as_view = view.as_view.__func__
 
     @functools.wraps(as_view)
@@ -217,17 +199,10 @@ def _guard_class(view: Any, need: Need) -> None:
     view.as_view = classmethod(guarded_as_view)
 
 
-def _passed() -> "Passed":
-    passed: Passed | None = _request().environ.get(PASSED)
-    if passed is None:
-        raise ConfigurationError(UNGUARDED)
-    return passed
-
-
 def _refusal(found: Mark) -> flask.Response | None:
     """Enforce what the extension could not see; None when nothing is missing."""
-    gate, _, _, enforced = passed = _passed()
-    answer = None if enforced is found.needs else gate.refusal(passed, found.needs)
+    gate, _, _, enforced = let_through = passed()
+    answer = None if enforced is found.needs else gate.refusal(let_through, found.needs)
     return None if answer is None else _response(answer)
 
 

@@ -64,6 +64,8 @@ class Gate:
         if problems:
             raise ConfigurationError(*problems)
         self.readiness = readiness
+        self.resource = self.guard.resource
+        self.note_needs(self.table.needs())
         self._has_one_issuer = self.guard.has_one_issuer
         for rule in self.table.conflicts():
             _log_conflict(rule)
@@ -85,11 +87,19 @@ class Gate:
         try:
             if token is None:
                 raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
-            check_need(needs_of(unseen), token)
+            check_need(needs_of(unseen), token, self.guard.clock())
         except RejectedError as refusal:
             log_refusal(refusal, request)
             return self.guard.answer(refusal, Access(need=needs_of(needs)))
         return None
+
+    def note_needs(self, needs: Iterable[Need]) -> None:
+        """Publish the scopes of what routes need, where metadata are published (RFC 9728).
+
+        For an adapter that knows of needs which neither a table of rules nor a mark on a view says.
+        """
+        if self.resource is not None:
+            self.resource.note_scopes(name for need in needs for name in need.scopes())
 
     def identity(self, token: AccessToken) -> str:
         """Name the caller for frameworks that want one string.
@@ -103,7 +113,7 @@ class Gate:
         return f"{token.issuer}#{subject}"
 
     def log_conflicts(self, routes: Iterable[tuple[str, Any]]) -> None:
-        """Say at the start what may surprise.
+        """Look at the routes once, and say what may surprise.
 
         That is a need that wins over something that looks open, and an open view on several paths.
         ``has_looked`` tells that it was done, because some servers have no start to do it at.
@@ -115,6 +125,7 @@ class Gate:
                 logger.warning("readiness answers GET %s: the view of this path does not", path)
             is_open_path = self.table.opens(path)
             marks = [mark_of(endpoint, method) for method in METHODS]
+            self.note_needs(need for mark in marks for need in mark.needs)
             if any(m.needs and (m.public or m.optional or is_open_path) for m in marks):
                 _log_conflict(path)
             elif any(m.public or m.optional for m in marks):

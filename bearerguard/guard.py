@@ -13,7 +13,7 @@ from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
 from bearerguard.core.admission import credentials, enforce
-from bearerguard.core.challenge import Answer, answer_to
+from bearerguard.core.challenge import INSUFFICIENT_AUTHENTICATION, Answer, answer_to
 from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
@@ -21,13 +21,15 @@ from bearerguard.core.request import RequestView
 from bearerguard.directory import Directory, configured, supported_algorithms
 from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
-from bearerguard.events import Event, OnEvent
+from bearerguard.events import OnEvent
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import Means
 from bearerguard.jwks.fetch import Fetcher
-from bearerguard.key_log import log_event
-from bearerguard.log import log_refusal, log_start, logger
+from bearerguard.key_log import logged
+from bearerguard.log import log_refusal, log_start
+from bearerguard.protected_resource import protected_resource
 from bearerguard.resolver import Resolve
+from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens
 
@@ -44,6 +46,8 @@ class Guard:
     ``resolve_issuer``: a function, sync or async, from the name of an issuer to an Issuer or None,
     asked about those names only that ``issuers_allowed`` lists, exactly or as templates such as
     ``https://login.example/{tenant}``.
+    ``metadata``: further members of the metadata of ``resource`` (RFC 9728 section 2).
+    ``scope_implies``: which scope stands for which others, as ``{"admin": ["read"]}``.
     ``on_event``: a function that is told of every value of :mod:`bearerguard.events`.
     ``fetcher`` replaces the HTTP client, ``clock`` the source of the present time in seconds since
     1970; then it also tells the age of keys, so that tests can simulate time.
@@ -60,6 +64,8 @@ class Guard:
         issuers: Sequence[Issuer] = (),
         resolve_issuer: Resolve | None = None,
         issuers_allowed: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        scope_implies: Mapping[str, Sequence[str]] | None = None,
         fetcher: Fetcher | None = None,
         clock: Clock = time.time,
         on_event: OnEvent | None = None,
@@ -67,17 +73,20 @@ class Guard:
     ) -> None:
         if configuration is None:
             sources = [from_arguments(settings)]
-            configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
+            more: dict[str, Any] = {"metadata": metadata, "scope_implies": scope_implies}
+            configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **more)
         elif settings or issuers or not isinstance(configuration, Configuration):
             raise TypeError("settings have names: write Guard(issuer=..., audience=...)")
         self.settings = configuration.settings
         self.clock = clock
         # The audience of the first issuer, where there are several with audiences of their own.
         self._realm = next(iter(configuration.issuers), self.settings).challenge_realm()
-        self._on_event = on_event
-        means = Means(fetcher, clock, self._notify, supported_algorithms(configuration))
+        supported = supported_algorithms(configuration)
+        implied = read_hierarchy(scope_implies)
+        means = Means(fetcher, clock, logged(on_event), supported, implied)
         self.issuers = Directory(configuration, means, resolve_issuer, issuers_allowed)
         self.trust = self.issuers.trust
+        self.resource = protected_resource(configuration, issuers_allowed, metadata)
         self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
@@ -91,6 +100,8 @@ class Guard:
         issuers: Sequence[Issuer] = (),
         resolve_issuer: Resolve | None = None,
         issuers_allowed: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        scope_implies: Mapping[str, Sequence[str]] | None = None,
         fetcher: Fetcher | None = None,
         clock: Clock = time.time,
         on_event: OnEvent | None = None,
@@ -103,7 +114,8 @@ class Guard:
         """
         environment = from_environment(os.environ if environ is None else environ)
         sources = [*filter(None, [from_arguments(settings), app_config]), environment]
-        configuration = configured(sources, issuers, resolve_issuer, issuers_allowed)
+        more: dict[str, Any] = {"metadata": metadata, "scope_implies": scope_implies}
+        configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **more)
         return cls(
             configuration,
             resolve_issuer=resolve_issuer,
@@ -111,6 +123,7 @@ class Guard:
             fetcher=fetcher,
             clock=clock,
             on_event=on_event,
+            **more,
         )
 
     @property
@@ -157,7 +170,7 @@ class Guard:
             raw = credentials(request, access)
             token = None if raw is None else self.verify(raw)
             if token is not None:
-                enforce(access, token)
+                enforce(access, token, self.clock())
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -169,7 +182,7 @@ class Guard:
             raw = credentials(request, access)
             token = None if raw is None else await self.averify(raw)
             if token is not None:
-                enforce(access, token)
+                enforce(access, token, self.clock())
         except (RejectedError, UnavailableError) as refusal:
             log_refusal(refusal, request)
             raise
@@ -179,7 +192,13 @@ class Guard:
         """Write the answer to a refused request (RFC 6750 section 3)."""
         needed = access.need.scopes() if access.need is not None else ()
         scopes = tuple(dict.fromkeys((*self.settings.required_scopes, *needed)))
-        return answer_to(refusal, self._realm, scopes)
+        authentication = None
+        if access.need is not None and refusal.error == INSUFFICIENT_AUTHENTICATION:
+            authentication = access.need.authentication()
+        url = None if self.resource is None else self.resource.metadata_url
+        return answer_to(
+            refusal, self._realm, scopes, authentication=authentication, metadata_url=url
+        )
 
     def explain(self, raw: str) -> Explanation:
         """Run every check on a token, with the keys that are there; never raises."""
@@ -220,11 +239,3 @@ class Guard:
         if found is not known:
             self._verified.keep(digest, found)
         self.issuers.note_good_token(found.query.issuer)
-
-    def _notify(self, event: Event) -> None:
-        log_event(event)
-        if self._on_event is not None:
-            try:
-                self._on_event(event)
-            except Exception:  # noqa: BLE001  whoever watches must not change what happens
-                logger.exception("on_event failed")

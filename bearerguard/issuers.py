@@ -6,8 +6,8 @@ failures of its own, and the id of a key means something only within its issuer.
 
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import SystemRandom
 
 from bearerguard.core.jwk import secret_key
@@ -33,13 +33,14 @@ class Means:
     """What all issuers of a guard share.
 
     ``clock`` gives the seconds since 1970, ``supported`` are the asymmetric algorithms that this
-    machine can verify.
+    machine can verify, ``implied`` which scope stands for which others.
     """
 
     fetcher: Fetcher | None
     clock: Clock
     on_event: OnEvent
     supported: Sequence[str]
+    implied: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def key_clock(self) -> Clock:
@@ -53,7 +54,7 @@ class KnownIssuer:
     def __init__(self, settings: Settings, means: Means) -> None:
         self.settings = settings
         self.means = means
-        self.policy: Policy = settings.policy(means.supported)
+        self.policy: Policy = settings.policy(means.supported, means.implied)
         self.keys: Keys = keys_of(settings, means)
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
@@ -83,6 +84,7 @@ def keys_of(settings: Settings, means: Means) -> Keys:
         token_file=settings.jwks_token_file,
         http_allowed=settings.allow_http,
         clock=means.key_clock,
+        resource=settings.resource,
     )
     before: LoadedKeys | None = None
     if settings.jwks_snapshot is not None:

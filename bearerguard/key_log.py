@@ -3,8 +3,8 @@
 import logging
 from dataclasses import asdict
 
-from bearerguard.events import Event, FetchEnded, KeyRefused, KeyStateChanged
-from bearerguard.log import line, short
+from bearerguard.events import Event, FetchEnded, KeyRefused, KeyStateChanged, OnEvent
+from bearerguard.log import line, logger, short
 
 key_logger = logging.getLogger("bearerguard.keys")
 
@@ -24,3 +24,17 @@ def log_event(event: Event) -> None:
     elif isinstance(event, KeyStateChanged) and event.after in OUT_OF_DATE:
         level = logging.INFO
     key_logger.log(level, "keys: %s", line(facts), extra={"bearerguard": facts})
+
+
+def logged(on_event: OnEvent | None) -> OnEvent:
+    """Make what logs every event, and then tells it to whoever watches."""
+
+    def notify(event: Event) -> None:
+        log_event(event)
+        if on_event is not None:
+            try:
+                on_event(event)
+            except Exception:  # noqa: BLE001  whoever watches must not change what happens
+                logger.exception("on_event failed")
+
+    return notify

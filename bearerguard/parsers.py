@@ -12,7 +12,8 @@ from typing import Any
 from bearerguard.core import signature
 from bearerguard.core.access_table import AccessTable
 from bearerguard.core.jwk import secret_key
-from bearerguard.core.needs import SCOPE_TOKEN
+from bearerguard.core.metadata import canonical
+from bearerguard.core.need import NO_OFFLINE_ACCESS, OFFLINE_ACCESS, SCOPE_TOKEN
 from bearerguard.core.policy import (
     AKP_ALGORITHMS,
     ASYMMETRIC_ALGORITHMS,
@@ -155,6 +156,19 @@ def scopes(value: Any) -> tuple[str, ...]:
         if not SCOPE_TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is not a scope; write 'one,two'")
     return names
+
+
+def required_scopes(value: Any) -> tuple[str, ...]:
+    """Take scopes that a token must carry, and so ones that a client can ask for."""
+    names = scopes(value)
+    if OFFLINE_ACCESS in names:
+        raise ValueError(NO_OFFLINE_ACCESS)
+    return names
+
+
+def resource(value: Any) -> str:
+    """Take the URL of a resource, scheme and host in lower case."""
+    return canonical(text(value))
 
 
 def places(value: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, HMAC_KEY_BYTES, Policy
+from bearerguard.core.policy import HMAC_KEY_BYTES, Policy
 from bearerguard.core.profile import JWT, RFC9068, ROLE_FORMS, Place, Profile
 from bearerguard.core.providers import PROFILES
 
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from bearerguard.settings import Settings
 
 
-def policy_of(settings: "Settings", supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
+def policy_of(
+    settings: "Settings",
+    supported: Sequence[str],
+    implied: Mapping[str, frozenset[str]] | None,
+) -> Policy:
     """Make the rules for an issuer's tokens.
 
-    ``supported`` are the asymmetric algorithms that this machine can verify.
+    ``supported`` are the asymmetric algorithms that this machine can verify, ``implied`` tells
+    which scope stands for which others.
     """
     profile = _profile_of(settings)
     max_age_s = settings.max_token_age
@@ -38,6 +43,7 @@ def policy_of(settings: "Settings", supported: Sequence[str] = ASYMMETRIC_ALGORI
         clients=_set_or_none(settings.clients),
         key_issuers=_key_issuers(settings.issuer, profile),
         scopes_allowed=_set_or_none(settings.scopes_allowed),
+        scopes_implied=implied or {},
         roles_allowed=_set_or_none(settings.roles_allowed),
     )
 

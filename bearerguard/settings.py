@@ -6,7 +6,7 @@ code; the parser beside the default reads both. Whom a setting is about where th
 issuers stands there too. :mod:`bearerguard.configuration` makes settings out of all this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -134,10 +134,12 @@ class Settings:
     roles_allowed: tuple[str, ...] | None = setting(
         None, p.texts, "the roles that count in this issuer's tokens", MEMBER
     )
-    required_scopes: tuple[str, ...] = setting((), p.scopes, "scopes that every route needs")
+    required_scopes: tuple[str, ...] = setting(
+        (), p.required_scopes, "scopes that every route needs"
+    )
     public: tuple[str, ...] = setting((), p.paths, "paths without a guard: `/healthz`, `/docs/*`")
     realm: str | None = setting(None, p.quotable, "the realm of challenges; else the audience")
-    resource: str | None = later(None, "the URL of this API (RFC 9728)")
+    resource: str | None = setting(None, p.resource, "the URL of this API; publishes its metadata")
     leeway: float = setting(30.0, p.seconds(0, 300), "the tolerance for the clocks of others")
     max_token_age: float | None = setting(
         None, p.seconds(1, 366 * 86400), "the greatest age of a token, by `iat`", ALL
@@ -162,12 +164,17 @@ class Settings:
         None, f.file, "a TOML file with these settings, and `[[issuer]]` tables"
     )
 
-    def policy(self, supported: Sequence[str] = ASYMMETRIC_ALGORITHMS) -> Policy:
+    def policy(
+        self,
+        supported: Sequence[str] = ASYMMETRIC_ALGORITHMS,
+        implied: Mapping[str, frozenset[str]] | None = None,
+    ) -> Policy:
         """Turn the settings into the rules for this issuer's tokens.
 
-        ``supported`` are the asymmetric algorithms that this machine can verify.
+        ``supported`` are the asymmetric algorithms that this machine can verify, ``implied`` tells
+        which scope stands for which others.
         """
-        return policy_of(self, supported)
+        return policy_of(self, supported, implied)
 
     def profile_in_force(self) -> str:
         """Give the name of the profile; ``auto`` is the provider whose host the issuer is on."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.websockets import WebSocket, WebSocketState
 
 from bearerguard import asgi
@@ -33,6 +34,7 @@ from bearerguard.core.marks import (
     optional,
     public,
 )
+from bearerguard.core.metadata import WELL_KNOWN
 from bearerguard.core.needs import (
     Need,
     NeedLike,
@@ -43,6 +45,7 @@ from bearerguard.core.needs import (
     needs_of,
     role,
     scope,
+    step_up,
 )
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
@@ -62,11 +65,13 @@ __all__ = [
     "any_of",
     "authenticated",
     "claim",
+    "metadata_route",
     "optional",
     "public",
     "requires",
     "role",
     "scope",
+    "step_up",
 ]
 
 # Where the middleware leaves word for the wrappers of the views.
@@ -134,6 +139,19 @@ def requires(*needs: NeedLike) -> Callable[[View], View]:
         guard_async=_guard_async,
         guard_sync=_guard_sync,
     )
+
+
+def metadata_route(*guards: "Guard") -> Route:
+    """Make a route for the metadata of these guards' resources (RFC 9728).
+
+    It belongs to the outermost application and before its mounts: metadata stand at the root of the
+    host, also those of an application that is guarded below a mount.
+
+    Raises:
+        ConfigurationError: a guard without the setting ``resource``.
+    """
+    path = WELL_KNOWN + "{rest:path}"
+    return Route(path, asgi.ProtectedResourceMetadata(*guards), include_in_schema=False)
 
 
 def _guard_async(view: Callable[..., Any]) -> Callable[..., Any]:

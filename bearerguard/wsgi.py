@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope
+from bearerguard.core.metadata import NOT_FOUND, WELL_KNOWN, Resource, first_answer, resources_of
+from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope, step_up
 from bearerguard.core.request import FIELDS, RequestView
 from bearerguard.errors import RejectedError, UnavailableError
 
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from bearerguard.core.challenge import Answer
     from bearerguard.guard import Guard
 
-__all__ = ["BearerAuthMiddleware", "all_of", "any_of", "authenticated", "claim", "role", "scope"]
+__all__ = [
+    "BearerAuthMiddleware",
+    "ProtectedResourceMetadata",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "claim",
+    "role",
+    "scope",
+    "step_up",
+]
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -59,6 +70,10 @@ class BearerAuthMiddleware:
         """Serve one request."""
         gate = self.gate
         request = view_of(environ)
+        if gate.resource is not None:
+            about = metadata_answer(environ, gate.resource)
+            if about is not None:
+                return refuse(about, request, start_response)
         if gate.readiness is not None and gate.asks_if_ready(request):
             answer = gate.answer_probe(is_ready=gate.guard.ready())
             return refuse(answer, request, start_response)
@@ -73,6 +88,34 @@ class BearerAuthMiddleware:
         if name and name.isprintable():  # a line break in it would go into somebody's log
             environ["REMOTE_USER"] = name.encode().decode("latin-1")  # PEP 3333: octets as latin-1
         return self.app(environ, start_response)
+
+
+class ProtectedResourceMetadata:
+    """An application that serves nothing but the metadata of these guards' resources (RFC 9728).
+
+    For the root of the host, where metadata stand, when the guarded applications are mounted below.
+    Every guard needs the setting ``resource``, else a ConfigurationError is raised.
+    """
+
+    def __init__(self, *guards: "Guard") -> None:
+        self._resources = resources_of(guards)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        answer = metadata_answer(environ, *self._resources) or NOT_FOUND
+        return refuse(answer, view_of(environ), start_response)
+
+
+def metadata_answer(environ: Environ, *resources: Resource) -> "Answer | None":
+    """Answer a request for the metadata of one of these resources; None for any other.
+
+    The path is the one from the root of the host, whatever is mounted where.
+    """
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    if WELL_KNOWN not in path:
+        return None
+    query = environ.get("QUERY_STRING", "")
+    return first_answer(resources, environ["REQUEST_METHOD"], (_decoded(path),), query)
 
 
 def view_of(environ: Environ) -> RequestView:

@@ -55,6 +55,7 @@ ABOUT_THE_API = {
     "required_scopes": ("read", ("read",)),
     "public": ("/healthz", ("/healthz",)),
     "realm": ("Orders", "Orders"),
+    "resource": ("https://api.example/orders", "https://api.example/orders"),
     "leeway": ("1m", 60.0),
     "max_token_bytes": (4096, 4096),
     "token_cache": (0, 0),

@@ -29,13 +29,14 @@ def test_one_except_clause_can_catch_them_all():
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_has_a_status_and_an_error_of_rfc_6750(reason):
-    """RFC 6750 section 3.1."""
+    """RFC 6750 section 3.1, and the one of RFC 9470 section 3."""
     refusal = RejectedError(reason)
     by_error = {
         None: 401,
         "invalid_request": 400,
         "invalid_token": 401,
         "insufficient_scope": 403,
+        "insufficient_user_authentication": 401,
     }
     assert by_error[refusal.error] == refusal.status
     assert (refusal.error is None) == (refusal.description is None)

@@ -29,6 +29,7 @@ LAYERS = (
         "profile_consistency",
         "issuer_template",
         "policies",
+        "scope_hierarchy",
         "file_parsers",
         "reading",
         "settings",
@@ -50,21 +51,25 @@ LAYERS = (
         "questions",
         "resolved",
         "resolver",
+        "protected_resource",
         "directory",
         "readiness",
         "drivers",
         "guard",
     ),
     ("gate", "loading"),
-    ("asgi", "wsgi"),
-    ("starlette", "starlette_routing", "starlette_user", "flask"),
+    ("asgi", "asgi_expiry", "wsgi"),
+    ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
     ("__main__",),
 )
 # An adapter speaks with the door and not with what lies behind it.
-ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask")
+ADAPTERS = (
+    *("asgi", "asgi_expiry", "wsgi", "starlette", "starlette_routing", "starlette_user"),
+    *("flask", "flask_request"),
+)
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
@@ -74,8 +79,8 @@ PACKAGES = {
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
-    "flask": ("flask",),
-    "werkzeug": ("flask",),
+    "flask": ("flask", "flask_request"),
+    "werkzeug": ("flask_request",),
     "uvicorn": ("dev/*",),
 }
 # Only where they are needed: in a function, or for the type checker.
@@ -92,6 +97,7 @@ PURE_MAY_IMPORT = frozenset(
         "binascii",
         "collections",
         "dataclasses",
+        "difflib",
         "enum",
         "functools",
         "hashlib",

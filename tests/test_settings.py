@@ -50,6 +50,7 @@ EXAMPLES = {
     "required_scopes": ("read,write", ("read", "write")),
     "public": ("/healthz,/docs/*", ("/healthz", "/docs/*")),
     "realm": ("Orders", "Orders"),
+    "resource": ("HTTPS://API.Example/Orders", "https://api.example/Orders"),
     "leeway": ("1m", 60.0),
     "max_token_age": ("1h", 3600.0),
     "max_token_bytes": ("4096", 4096),
@@ -486,8 +487,6 @@ def test_a_line_break_in_a_value_begins_no_line_of_the_message():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("resource", "https://api.example"),
-        ("resource", "/api"),
         ("introspection_uri", "https://issuer.example/introspect"),
         ("introspection_client_id", "api"),
         ("introspection_client_secret", "hush"),

@@ -134,6 +134,11 @@ class AccessTable:
         # "*" speaks of paths that everybody reads alike; another spelling might belong to a rule.
         return UNRULED if self.otherwise is None else Access(need=self.otherwise)
 
+    def needs(self) -> tuple[Need, ...]:
+        """Give what the rules ask for."""
+        ruled = tuple(rule.need for rule in self.rules or ())
+        return ruled if self.otherwise is None else (*ruled, self.otherwise)
+
     def opens(self, route: str) -> bool:
         """Tell whether an entry calls a path of this route open; it may have variable parts."""
         pattern = re.compile(".*".join(map(re.escape, VARIABLE.split(route))))

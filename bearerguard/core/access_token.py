@@ -38,8 +38,8 @@ class AccessToken:
     """A token that passed every check.
 
     Times are seconds since 1970. ``scopes`` and ``roles`` hold what the configured places of the
-    token name (groups, permissions and entitlements count as roles). ``tenant`` is filled by
-    profiles of providers whose tokens name one.
+    token name (groups, permissions and entitlements count as roles), and what those scopes imply.
+    ``tenant`` is filled by profiles of providers whose tokens name one.
     """
 
     issuer: str
@@ -112,7 +112,7 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
             "subject": get("sub"),
             "client_id": client_of(claims, profile),
             "audience": (audience,) if isinstance(audience, str) else tuple(audience),
-            "scopes": scopes if policy.scopes_allowed is None else scopes & policy.scopes_allowed,
+            "scopes": _scopes_that_count(scopes, policy),
             "roles": roles if policy.roles_allowed is None else roles & policy.roles_allowed,
             "expires_at": claims["exp"],
             "issued_at": get("iat"),
@@ -125,6 +125,19 @@ def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
         },
     )
     return token
+
+
+def _scopes_that_count(scopes: frozenset[str], policy: Policy) -> frozenset[str]:
+    """Leave out what the issuer may not grant, and add what the others stand for, as far as it may.
+
+    ``scopes_allowed`` has the last word: it is the whole list.
+    """
+    allowed, implied = policy.scopes_allowed, policy.scopes_implied
+    counted = scopes if allowed is None else scopes & allowed
+    if not implied:
+        return counted
+    counted = counted.union(*(implied.get(name, NOTHING) for name in counted))
+    return counted if allowed is None else counted & allowed
 
 
 def copy_of(token: AccessToken) -> AccessToken:

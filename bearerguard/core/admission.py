@@ -29,13 +29,14 @@ def credentials(request: RequestView, access: Access) -> str | None:
     return raw
 
 
-def enforce(access: Access, token: AccessToken) -> None:
-    """Enforce what the route of a request needs.
+def enforce(access: Access, token: AccessToken, now: float) -> None:
+    """Enforce what the route of a request needs; ``now`` is in seconds since 1970.
 
-    Source: RFC 6750 section 3.1, RFC 9068 section 4.
-    Refuses: "no_rule_for_path", "scope_insufficient".
+    Source: RFC 6750 section 3.1, RFC 9068 section 4, RFC 9470 section 3.
+    Refuses: "no_rule_for_path", "scope_insufficient", "authentication_too_weak",
+    "authentication_too_old".
     """
     if access.unruled:
         raise RejectedError("no_rule_for_path", expected="a path that the rules name")
     if access.need is not None:
-        check_need(access.need, token)
+        check_need(access.need, token, now)

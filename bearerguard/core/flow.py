@@ -30,7 +30,7 @@ from bearerguard.core.claims import (
 )
 from bearerguard.core.key_set import Key
 from bearerguard.core.known_token import KnownToken, known_token_of
-from bearerguard.core.needs import all_of, check_need
+from bearerguard.core.needs import check_scopes
 from bearerguard.core.policy import Policy
 from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
@@ -173,7 +173,7 @@ def authorize(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> Known
     check_key_issuer(verified.key, policy)
     known = known_token_of(verified, policy, query)
     if policy.required_scopes:
-        check_need(all_of(*policy.required_scopes), known.token)
+        check_scopes(policy.required_scopes, known.token)
     return known
 
 

@@ -22,6 +22,8 @@ HINTS = {
     "client_not_allowed": "add the client to the setting CLIENTS, if it may call this API",
     "claim_mismatch": "the token is for something else, or MATCH and PROFILE say otherwise",
     "key_of_another_issuer": "the key signs for another tenant: compare ISSUER and TENANTS",
+    "authentication_too_weak": "the route needs one of these acr values: does the issuer send acr?",
+    "authentication_too_old": "the route needs a newer login: does the issuer send auth_time?",
     "token_bound": "the token is bound to a key of its client and is no Bearer token",
 }
 

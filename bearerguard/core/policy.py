@@ -3,7 +3,8 @@
 Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bearerguard.core.profile import Place, Profile
 
@@ -27,7 +28,8 @@ class Policy:
     ``max_bytes`` the longest token that is looked at. ``scopes_allowed`` and ``roles_allowed`` are
     all that this issuer may grant, ``clients`` those to whom it may; None is no limit. ``profile``
     is the one in force, with what the operator set otherwise. ``key_issuers`` are the names that a
-    key may carry which says whose it is; None where keys do not say that.
+    key may carry which says whose it is; None where keys do not say that. ``scopes_implied`` tells
+    which scope stands for which others.
     """
 
     issuer: str | None
@@ -44,4 +46,5 @@ class Policy:
     clients: frozenset[str] | None = None
     key_issuers: frozenset[str] | None = None
     scopes_allowed: frozenset[str] | None = None
+    scopes_implied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     roles_allowed: frozenset[str] | None = None

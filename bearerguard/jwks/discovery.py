@@ -7,6 +7,7 @@ the OpenID place. Only an answer that says "not here" leads to the next one: met
 another issuer are a mistake to be shown, not to be walked around.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -38,6 +39,9 @@ B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,512}"')
 
 
+logger = logging.getLogger("bearerguard.keys")
+
+
 class MovedError(FetchError):
     """The keys are not where the metadata said that they were."""
 
@@ -65,7 +69,8 @@ class IssuerKeys:
 
     ``jwks_uri`` is set where the operator configured it; otherwise it is discovered, and discovered
     again after a day, or when the keys are gone from there. ``timeout_s`` is for all requests of
-    one load together; ``clock`` gives the seconds of a monotonic clock.
+    one load together; ``clock`` gives the seconds of a monotonic clock. ``resource`` is the name of
+    this API, which the issuer may list among those that it serves.
     """
 
     issuer: str
@@ -75,6 +80,7 @@ class IssuerKeys:
     token_file: str | None = None
     http_allowed: bool = False
     clock: Callable[[], float] = time.monotonic
+    resource: str | None = None
     _begun: int = 0
     _learnt: Learnt = Learnt()
 
@@ -134,7 +140,10 @@ class IssuerKeys:
         raise FetchError(f"{self.issuer}: no metadata at {', '.join(tried)}")
 
     def _checked(self, url: str, answer: Fetched) -> str:
-        """RFC 8414 sections 3.2 and 3.3: 200, JSON, and exactly this issuer, or no metadata."""
+        """RFC 8414 sections 3.2 and 3.3: 200, JSON, and exactly this issuer, or no metadata.
+
+        RFC 9728 section 4: an issuer that lists its resources should list this one.
+        """
         content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if answer.status != OK or content_type != "application/json":
             raise _unusable(url, answer)
@@ -149,6 +158,9 @@ class IssuerKeys:
         problem = problem_of_jwks_uri(uri, self.issuer, http_allowed=self.http_allowed)
         if problem is not None:
             raise FetchError(f"{url}: jwks_uri {str(uri)[:200]!r} {problem}")
+        listed = metadata.get("protected_resources")
+        if self.resource is not None and isinstance(listed, list) and self.resource not in listed:
+            logger.warning("%s lists its resources, and %r is not one", self.issuer, self.resource)
         return str(uri)
 
     def _get(self, url: str, ends_at: float, headers: dict[str, str]) -> Fetched:

@@ -34,12 +34,12 @@ def of(table, method, path):
 class Truthy(Need):
     """A need of a user's own that answers with something else than True."""
 
-    def satisfied_by(self, token):
+    def satisfied_by(self, token, now):
         return "yes"
 
 
 class Late(Need):
-    async def satisfied_by(self, token):
+    async def satisfied_by(self, token, now):
         return True
 
 
@@ -48,7 +48,7 @@ def test_a_need_that_answers_something_true_but_not_true_does_not_admit(guard, i
     token = guard.verify(issuer.token("a"))
 
     with pytest.raises(RejectedError, match="scope_insufficient"):
-        check_need(need, token)
+        check_need(need, token, 0)
 
 
 @pytest.mark.parametrize("build", [for_starlette.requires, for_flask.requires, any_of])

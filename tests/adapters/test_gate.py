@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bearerguard import ConfigurationError, scope
+from bearerguard import ConfigurationError, scope, step_up
 from bearerguard.core.needs import need_of
 from bearerguard.core.request import RequestView
 from bearerguard.flask import public, requires
@@ -46,6 +46,19 @@ def test_the_answer_names_all_that_the_view_needs(gate, guard, issuer):
     token = guard.verify(issuer.token("a"))
     answer = gate.refusal((gate, REQUEST, token, (A,)), (A, B))
     assert 'scope="a b"' in dict(answer.headers)["WWW-Authenticate"]
+
+
+@pytest.mark.requirement("9470-3-1", "9470-3-4")
+def test_a_weak_login_is_seen_by_the_wrappers_too(gate, guard, issuer, clock):
+    """RFC 9470 section 3: with what was enforced already, for the client's next token."""
+    token = guard.verify(issuer.token("a", acr="1", auth_time=int(clock.now)))
+    fresh = step_up(max_age=5)
+    assert gate.refusal((gate, REQUEST, token, (A,)), (A, fresh)) is None
+    clock.tick(6)
+    answer = gate.refusal((gate, REQUEST, token, (A,)), (A, fresh, step_up(acr="1")))
+    written = dict(answer.headers)["WWW-Authenticate"]
+    assert answer.status == 401
+    assert 'acr_values="1", max_age="5", scope="a"' in written
 
 
 def test_an_anonymous_caller_is_told_how_to_authenticate(gate):

@@ -21,7 +21,7 @@ AUD = "https://api.example"
 def status_of(token, *needs) -> int:
     """Say what a route with these needs answers."""
     try:
-        check_need(needs_of(needs), token)
+        check_need(needs_of(needs), token, 0)
     except RejectedError as refusal:
         return refusal.status
     return 200
@@ -397,7 +397,7 @@ def test_a_scope_that_an_issuer_may_not_grant_opens_no_route(issuer, driver, pol
 
     def admit(trust, access):
         known = yield from authenticate(raw, trust, clock())
-        enforce(access, known.token)
+        enforce(access, known.token, 0)
 
     for rules, access in (({}, Access(need=scope("write"))), (own, Access())):
         for allowed, reason in (("read", "scope_insufficient"), ("write", None)):

@@ -9,7 +9,12 @@ from bearerguard import RejectedError, UnavailableError
 from bearerguard.core.challenge import answer_to, challenge
 from bearerguard.errors import REASONS
 
-REGISTERED = {"invalid_request", "invalid_token", "insufficient_scope"}
+REGISTERED = {
+    "invalid_request",
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+}
 
 
 @pytest.mark.requirement("6750-3-2", "6750-3.1-1", "6750-3-8")
@@ -44,6 +49,7 @@ def test_each_status_has_its_error():
         (401, None),
         (401, "invalid_token"),
         (403, "insufficient_scope"),
+        (401, "insufficient_user_authentication"),
     }
 
 
@@ -62,6 +68,18 @@ def test_one_text_for_every_invalid_token_except_an_expired_one():
 def test_the_realm_is_a_quoted_string(realm, written):
     """RFC 9110 sections 11.5 and 5.6.4."""
     assert challenge(RejectedError("no_credentials"), realm) == f"Bearer realm={written}"
+
+
+@pytest.mark.requirement("9728-5.1-1", "9728-5.1-2", "9728-5.1-3")
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize(("scheme", "algs"), [("Bearer", ()), ("DPoP", ("ES256", "PS256"))])
+def test_every_challenge_of_every_scheme_names_the_metadata(reason, scheme, algs):
+    """RFC 9728 section 5.1: no error information, so that it is there without credentials too."""
+    url = "https://rs.example/.well-known/oauth-protected-resource"
+    written = challenge(RejectedError(reason), "api", metadata_url=url, scheme=scheme, algs=algs)
+    assert written.startswith(f'{scheme} realm="api"')
+    assert f', resource_metadata="{url}"' in written
+    assert written.endswith(', algs="ES256 PS256"') is (scheme == "DPoP")
 
 
 def test_a_malformed_request_is_not_told_about_scopes():

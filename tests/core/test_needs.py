@@ -26,6 +26,7 @@ def alice(token):
     )
 
 
+NOW = 1_800_000_000.0
 NEEDS = [
     (scope("a"), True),
     (scope("c"), False),
@@ -65,7 +66,7 @@ NEEDS = [
 @pytest.mark.parametrize(("need", "satisfied"), NEEDS)
 def test_a_need_is_satisfied_or_not(alice, need, satisfied):
     """RFC 9068 section 4: scopes and roles together decide."""
-    assert satisfied is need.satisfied_by(alice)
+    assert satisfied is need.satisfied_by(alice, NOW)
 
 
 @pytest.mark.requirement("9068-4-9", "FAPI2-5.3.4-4")
@@ -73,7 +74,7 @@ def test_a_need_is_satisfied_or_not(alice, need, satisfied):
 def test_a_need_that_is_not_met_is_403_and_not_an_error(token, need):
     """A token without any authorization claim at all."""
     with pytest.raises(RejectedError) as refusal:
-        check_need(need, token())
+        check_need(need, token(), NOW)
     assert (refusal.value.status, refusal.value.error) == (403, "insufficient_scope")
     assert str(need) == refusal.value.expected
 
@@ -209,12 +210,12 @@ def test_a_check_that_could_never_answer_is_refused_when_the_need_is_built(check
 
 @pytest.mark.parametrize("answer", [False, None, 1, "yes", [1], object(), {"a": 1}])
 def test_only_exactly_true_admits(alice, answer):
-    assert not need_of(lambda token: answer).satisfied_by(alice)
+    assert not need_of(lambda token: answer).satisfied_by(alice, NOW)
 
 
 @pytest.mark.parametrize("check", [Untold(), functools.partial(lambda token, x: x, x=True)])
 def test_any_plain_callable_of_the_token_is_a_check(alice, check):
-    assert need_of(check).satisfied_by(alice)
+    assert need_of(check).satisfied_by(alice, NOW)
 
 
 def test_the_exception_of_a_check_propagates_and_never_admits(alice):
@@ -223,7 +224,7 @@ def test_the_exception_of_a_check_propagates_and_never_admits(alice):
 
     for need in (need_of(broken), scope("a") & broken, scope("c") | need_of(broken)):
         with pytest.raises(ZeroDivisionError):
-            check_need(need, alice)
+            check_need(need, alice, NOW)
 
 
 def test_a_check_is_named_in_the_refusal(alice):

@@ -514,3 +514,47 @@ def test_whatever_a_fetcher_raises_a_guard_says_it_cannot_know(script, error):
 
     with pytest.raises(UnavailableError):
         guard.verify(TOKEN)
+
+
+@pytest.mark.requirement("9728-4-1", "9728-6-1")
+@pytest.mark.parametrize(
+    ("listed", "is_warned"),
+    [
+        (["https://rs.example"], False),
+        (["https://other.example", "https://rs.example"], False),
+        (["https://rs.example/"], True),
+        (["https://RS.example", 5, None], True),
+        ([], True),
+        ("https://rs.example", False),
+        (None, False),
+    ],
+)
+def test_an_issuer_that_lists_its_resources_without_this_one_is_told_of(
+    load, caplog, listed, is_warned
+):
+    """RFC 9728 section 4: a cross-check that warns; the keys are taken all the same."""
+    answers = {ISS + OAUTH: metadata(protected_resources=listed), KEYS: jwks()}
+    keys, _ = load(answers, resource="https://rs.example")
+
+    assert kids(keys()) == ["ec"]
+    warning = f"{ISS} lists its resources, and 'https://rs.example' is not one"
+    assert [record.getMessage() for record in caplog.records] == [warning] * is_warned
+
+
+@pytest.mark.requirement("9728-4-1")
+def test_an_api_without_a_name_is_not_looked_for_in_the_list(load, caplog):
+    keys, _ = load({ISS + OAUTH: metadata(protected_resources=[]), KEYS: jwks()})
+
+    assert kids(keys()) == ["ec"]
+    assert caplog.records == []
+
+
+@pytest.mark.requirement("9728-4-1")
+def test_a_guard_compares_its_resource_with_the_list(issuer, monkeypatch, caplog):
+    listing = {**issuer.metadata(), "protected_resources": []}
+    monkeypatch.setattr(issuer, "metadata", lambda: listing)
+    guard = issuer.guard(resource="https://rs.example")
+
+    guard.verify(issuer.token())
+
+    assert "'https://rs.example' is not one" in caplog.text

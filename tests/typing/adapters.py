@@ -57,6 +57,10 @@ def builds_applications(guard: Guard, wsgi_app: flask.Flask, asgi_app: ASGIApp) 
     )
     bearerguard.asgi.BearerAuthMiddleware(asgi_app, rules={"GET /orders": "orders:read"})
     bearerguard.wsgi.BearerAuthMiddleware(wsgi_app.wsgi_app, rules={"*": "orders:read"})
+    Starlette(routes=[bearerguard.starlette.metadata_route(guard, guard)])
+    bearerguard.asgi.ProtectedResourceMetadata(guard)
+    bearerguard.wsgi.ProtectedResourceMetadata(guard, guard)
+    bearerguard.wsgi.ProtectedResourceMetadata("guard")  # type: ignore[arg-type]
     bearerguard.asgi.BearerAuthMiddleware(asgi_app, guard="guard")  # type: ignore[arg-type]
     bearerguard.wsgi.BearerAuthMiddleware(5)  # type: ignore[arg-type]
 

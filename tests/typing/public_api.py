@@ -20,6 +20,7 @@ from bearerguard import (
     claim,
     role,
     scope,
+    step_up,
 )
 from bearerguard.core.access_token import Principal
 from bearerguard.core.explain import CheckReport, Explanation
@@ -34,6 +35,10 @@ def makes_a_guard() -> None:
     assert_type(guard, Guard)
     assert_type(Guard.from_env(), Guard)
     assert_type(Guard.from_env(environ={"BEARERGUARD_ISSUER": "x"}, audience="a"), Guard)
+    assert_type(Guard(resource="https://api.example", metadata={"resource_name": "Orders"}), Guard)
+    assert_type(Guard.from_env(scope_implies={"admin": ["read", "write"]}), Guard)
+    Guard(metadata="Orders")  # type: ignore[arg-type]
+    Guard(scope_implies=["admin"])  # type: ignore[arg-type]
     Guard("https://issuer.example")  # type: ignore[arg-type]
     Guard(fetcher="https://issuer.example")  # type: ignore[arg-type]
     Guard(clock="now")  # type: ignore[arg-type]
@@ -121,6 +126,10 @@ def says_what_is_needed(check: Any) -> None:
     all_of(lambda token: token.acr == "mfa")
     scope(5)  # type: ignore[arg-type]
     any_of(5)  # type: ignore[arg-type]
+    assert_type(step_up(acr="mfa") | step_up(acr=("phr", "mfa"), max_age=300), Need)
+    step_up("mfa")  # type: ignore[call-arg]
+    step_up(acr=5)  # type: ignore[arg-type]
+    step_up(max_age="5m")  # type: ignore[arg-type]
     claim("tenant", 1)  # type: ignore[call-arg]
     all_of(lambda token: token.nonsense)  # type: ignore[attr-defined]
 
