@@ -54,13 +54,18 @@ LAYERS = (
     ("gate", "loading"),
     ("asgi", "wsgi"),
     ("starlette", "starlette_routing", "starlette_user", "flask"),
+    ("fastapi", "fastapi_*"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
     ("__main__",),
 )
 # An adapter speaks with the door and not with what lies behind it.
-ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask")
+ADAPTERS = (
+    *("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask"),
+    *("fastapi", "fastapi_decorator", "fastapi_dependencies", "fastapi_middleware"),
+    *("fastapi_openapi", "fastapi_routing"),
+)
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
@@ -69,7 +74,8 @@ PACKAGES = {
     "httpx": ("jwks/fetch", "dev/*"),
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
-    "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
+    "starlette": ("starlette", "starlette_routing", "starlette_user", "fastapi*", "dev/*"),
+    "fastapi": ("fastapi", "fastapi_*"),
     "flask": ("flask",),
     "werkzeug": ("flask",),
     "uvicorn": ("dev/*",),
