@@ -31,6 +31,12 @@ from bearerguard import wsgi as our_wsgi
 ADAPTERS = ("asgi", "wsgi", "starlette", "flask", "fastapi")
 # Where views say themselves what they need; the others have tables of paths.
 FRAMEWORKS = ("starlette", "flask", "fastapi")
+# What tells the way in which needs a view has.
+READS_MARKS = {
+    "starlette": "bearerguard.starlette.mark_of",
+    "flask": "bearerguard.flask.mark_of",
+    "fastapi": "bearerguard.fastapi_middleware.mark_of_dependant",
+}
 # RFC 9110 section 11.6.1, as strictly as we write it: every value is a quoted-string.
 PARAMETER = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 Fields = Sequence[tuple[str, str]]
@@ -356,7 +362,8 @@ def _fastapi(api: Api, plan: Plan) -> Any:
 
         methods = [*route.methods, *(["HEAD"] if "GET" in route.methods else [])]
         view = _decorated(our_fastapi, view, replace(route, needs=None))
-        app.api_route(route.path.replace("/*", "/{rest:path}"), methods=methods)(view)
+        path = route.path.replace("/*", "/{rest:path}")
+        app.add_api_route(path, view, methods=methods, response_model=None)
 
     for route in plan.routes:
         add(route)
