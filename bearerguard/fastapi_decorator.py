@@ -65,7 +65,7 @@ def _asking_for(
     """Name the additional parameter, and give the signature with it."""
     try:
         signature = inspect.signature(view)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ConfigurationError(f"{view!r} is no view: it has no signature") from None
     parameters = list(signature.parameters.values())
     name = f"bearerguard_need_{len(parameters)}"  # another one where decorators are stacked

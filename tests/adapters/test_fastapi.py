@@ -27,6 +27,7 @@ from bearerguard.fastapi import (
     role,
     scope,
 )
+from bearerguard.fastapi_routing import IncludedRouter
 
 PREFLIGHT = (("Origin", "https://a.example"), ("Access-Control-Request-Method", "GET"))
 
@@ -509,12 +510,14 @@ def mounted_below_a_prefix(app, inner):
 
 MOUNTS = {
     "mount": lambda app, inner: app.mount("/in", inner),
-    "in a router": mounted_in_a_router,
-    "below a prefix": mounted_below_a_prefix,
     "router": lambda app, inner: app.mount("/in", inner.router),
     "nested": lambda app, inner: app.mount("", Starlette(routes=[Mount("/in", inner)])),
     "starlette": lambda app, inner: app.mount("/in", Starlette(routes=inner.routes)),
 }
+
+
+if IncludedRouter:  # before FastAPI 0.137 a mount is lost with the router that it is in
+    MOUNTS |= {"in a router": mounted_in_a_router, "below a prefix": mounted_below_a_prefix}
 
 
 @pytest.mark.requirement("GEN-3", "9700-2.3-2")
@@ -598,6 +601,15 @@ def test_a_view_with_a_need_that_fastapi_did_not_call_raises(app, needs, api, is
         api.call("GET", "/x", token=issuer.token("a"))
 
 
+class WithoutSignature:
+    """As some functions of the standard library, in one version of Python or another."""
+
+    __signature__ = "none"
+
+    def __call__(self):
+        pytest.fail("ran")
+
+
 @pytest.mark.parametrize(
     "misuse",
     [
@@ -607,8 +619,7 @@ def test_a_view_with_a_need_that_fastapi_did_not_call_raises(app, needs, api, is
         lambda needs: requires("a b"),
         lambda needs: requires("a")("no view"),
         lambda needs: requires("a")(type("NoView", (), {})),
-        lambda needs: requires("a")(print),
-        lambda needs: requires("a")(dict.fromkeys),
+        lambda needs: requires("a")(WithoutSignature()),
         lambda needs: public(len),
         lambda needs: BearerGuard(FastAPI(), issuer="https://a.example"),
         lambda needs: BearerGuard(FastAPI(), optional=["/*"], issuer="https://a", audience="a"),
@@ -719,7 +730,7 @@ def swallowed_by_a_dependency(inner, needs):
     async def lenient(request: Request):
         try:
             return await needs.requires("a").dependency(connection=request, token=None)
-        except Exception:
+        except Exception:  # noqa: BLE001  too much, as it happens
             return None
 
     inner.get("/x", dependencies=[Depends(lenient)])(plain())
