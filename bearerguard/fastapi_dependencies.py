@@ -88,7 +88,7 @@ def enforce(scope: Scope, needs: tuple[Need, ...]) -> AccessToken | None:
         answer = gate.refusal(passed, (*of_route, *missing(needs, of_route)))
         if answer is not None:
             scope[REFUSED].append(answer)
-            raise HTTPException(answer.status, headers=dict(answer.headers))
+            raise HTTPException(answer.status)
     return token
 
 

@@ -555,6 +555,24 @@ def test_a_starlette_application_that_mounts_one_can_be_guarded(guard, contract,
     assert api.call("GET", "/in/r/read", token=issuer.token("read")).status == 200
 
 
+@pytest.mark.skipif(not hasattr(FastAPI, "frontend"), reason="this FastAPI serves no frontend")
+def test_the_files_of_a_frontend_are_guarded_like_the_rest(app, api, issuer, tmp_path):
+    """FastAPI finds them after all routes, and what they depend on is enforced on the way."""
+    (tmp_path / "x.txt").write_text("file")
+    needs = BearerGuard(app, guard=issuer.guard(public=["/open/*"]))
+    router = APIRouter(dependencies=[needs.requires("a")])
+    for one, path in ((app, "/files"), (app, "/open"), (router, "/in"), (router, "/open/in")):
+        one.frontend(path, directory=tmp_path)
+    app.include_router(router)
+    assert api.call("GET", "/open/x.txt").body == b"file"
+    assert api.call("GET", "/files/x.txt").status == 401
+    assert api.call("GET", "/files/x.txt", token=issuer.token()).body == b"file"
+    for path in ("/in/x.txt", "/open/in/x.txt"):
+        assert api.call("GET", path).status == 401
+    assert api.call("GET", "/in/x.txt", token=issuer.token()).challenge["scope"] == "a"
+    assert api.call("GET", "/in/x.txt", token=issuer.token("a")).body == b"file"
+
+
 class Base(BaseHTTPMiddleware):
     async def dispatch(self, request, call_next):
         return await call_next(request)
