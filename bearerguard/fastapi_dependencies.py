@@ -8,10 +8,11 @@ application's own handlers get to see first, and one that turns it into a succes
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from fastapi import params
+from fastapi.dependencies.utils import get_typed_signature
 from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -79,9 +80,9 @@ def enforce(scope: Scope, needs: tuple[Need, ...]) -> AccessToken | None:
         ConfigurationError: nothing guards the application.
         HTTPException: refused; LastWord sends the answer.
     """
-    passed: Passed | None = scope.get(PASSED)
-    if passed is None or REFUSED not in scope:
+    if REFUSED not in scope:
         raise ConfigurationError(UNGUARDED)
+    passed: Passed = scope[PASSED]
     gate, _, token, enforced = passed
     if missing(needs, enforced):
         of_route = mark_of_dependant(_dependant_of_route(scope)).needs
@@ -101,23 +102,24 @@ def mark_of_dependant(dependant: Any) -> Mark:
         ConfigurationError: it depends on what cannot be a scope.
     """
     needs: list[Need] = []
-    for need in () if dependant is None else _needs(dependant, ()):
+    for need in () if dependant is None else _needs(dependant):
         needs += missing([need], needs)
     return Mark(needs=tuple(needs)) if needs else UNMARKED
 
 
-def _needs(dependant: Any, scopes: tuple[str, ...]) -> Iterator[Need]:
-    """Walk down the dependencies. ``scopes`` are those that the chain above adds (``Security``)."""
-    own = (getattr(dependant, name, None) for name in ("parent_oauth_scopes", "own_oauth_scopes"))
-    scopes = (*scopes, *(name for names in own for name in names or ()))
+def _needs(dependant: Any) -> Iterator[Need]:
+    """Walk down the dependencies."""
+    # What the chain above adds (Security), and what stands with this one.
+    chain = (getattr(dependant, name, None) for name in ("parent_oauth_scopes", "own_oauth_scopes"))
+    scopes = [name for names in chain for name in names or ()]
     yield from _needs_of_call(dependant.call, scopes)
     for annotated in _annotated(dependant.call):
-        yield from _needs_of_call(annotated.dependency, (*scopes, *_scopes_of(annotated)))
+        yield from _needs_of_call(annotated.dependency, [*scopes, *_scopes_of(annotated)])
     for below in dependant.dependencies:
-        yield from _needs(below, scopes)
+        yield from _needs(below)
 
 
-def _needs_of_call(call: Any, scopes: tuple[str, ...]) -> Iterator[Need]:
+def _needs_of_call(call: Any, scopes: Iterable[str]) -> Iterator[Need]:
     if isinstance(call, Requirement):
         yield call.need
     elif isinstance(call, Token):
@@ -134,11 +136,7 @@ def _annotated(call: Any) -> Iterator[params.Depends]:
     Of several in one ``Annotated``, as where an alias is annotated once more, FastAPI runs the last
     and forgets the others. Needs add up, and none is forgotten here.
     """
-    try:
-        parameters = inspect.signature(call, eval_str=True).parameters.values()
-    except (NameError, TypeError, ValueError):  # FastAPI reads names less strictly
-        return
-    for parameter in parameters:
+    for parameter in get_typed_signature(call).parameters.values():
         annotation = getattr(parameter.annotation, "__value__", parameter.annotation)
         if get_origin(annotation) is Annotated:
             yield from (said for said in get_args(annotation) if isinstance(said, params.Depends))

@@ -24,7 +24,7 @@ IncludedRouter: Any = getattr(routing, "_IncludedRouter", ())
 def find_view(app: ASGIApp, scope: Scope) -> tuple[Any, Any]:
     """Give the endpoint that a connection will reach, and what FastAPI knows of its dependencies.
 
-    The endpoint is None where none answers, as for :func:`find_endpoint`, and then so is the other.
+    Both are None where no view answers, as for :func:`find_endpoint`.
     """
     dependant: Any = None
 
@@ -37,7 +37,7 @@ def find_view(app: ASGIApp, scope: Scope) -> tuple[Any, Any]:
         return route, child_scope
 
     endpoint = find_endpoint(app, scope, unfold)
-    return endpoint, None if endpoint is None else dependant
+    return endpoint, dependant
 
 
 def expanded(route: Any) -> Iterable[Any]:

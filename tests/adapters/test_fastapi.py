@@ -15,6 +15,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Mount
+from typing_extensions import TypeAliasType
 
 from bearerguard import ConfigurationError, claim
 from bearerguard.fastapi import (
@@ -305,10 +306,10 @@ def test_hidden_needs_are_named_together(hidden, api, issuer):
     inner.get("/x", dependencies=[needs.requires("a"), needs.requires("b")])(plain())
     router = APIRouter(dependencies=[needs.requires("c")])
     router.get("/y", dependencies=[needs.requires("d")])(plain())
-    inner.include_router(router)
+    inner.include_router(router, dependencies=[needs.requires("e")])
     assert api.call("GET", "/in/x", token=issuer.token("a")).challenge["scope"] == "a b"
-    assert api.call("GET", "/in/y", token=issuer.token("c")).challenge["scope"] == "c d"
-    assert api.call("GET", "/in/y", token=issuer.token("c d")).status == 200
+    assert api.call("GET", "/in/y", token=issuer.token("c e")).challenge["scope"] == "e c d"
+    assert api.call("GET", "/in/y", token=issuer.token("c d e")).status == 200
 
 
 def test_the_scopes_of_security_add_up_along_the_chain(app, needs, scopes_needed):
@@ -346,8 +347,15 @@ def test_of_two_needs_in_one_annotation_none_is_forgotten(app, needs, scopes_nee
     def other(token: Annotated[reader, Depends(anything)]):
         return token
 
+    named = TypeAliasType("named", Annotated[reader, Depends(anything)])  # as ``type named = ...``
+
+    @app.get("/z")
+    def another(token: named):
+        return token
+
     assert scopes_needed("/x") == {"a", "b", "c"}
     assert scopes_needed("/y") == {"a"}
+    assert scopes_needed("/z") == {"a"}
 
 
 def test_annotations_may_be_texts_and_name_what_is_for_the_type_checker_alone(
@@ -362,14 +370,15 @@ def test_annotations_may_be_texts_and_name_what_is_for_the_type_checker_alone(
         "@app.get('/x')\n"
         "def x(token: Annotated[AccessToken, needs.requires('a')]): return 1\n"
         "@app.get('/y', response_model=None)\n"
-        "def y(token: Annotated[AccessToken, needs.requires('b')]) -> Known: return 1\n"
+        "def y(token: Annotated[AccessToken, needs.requires('a'), needs.requires('b')])"
+        " -> Known: return 1\n"
         "@app.get('/z')\n"
         "@requires('c')\n"
         "def z(token: Annotated[AccessToken, needs.requires('d')]): return 1\n",
         namespace,
     )
     assert scopes_needed("/x") == {"a"}
-    assert scopes_needed("/y") == {"b"}
+    assert scopes_needed("/y") == {"a", "b"}
     assert scopes_needed("/z") == {"c", "d"}
 
 
@@ -381,6 +390,18 @@ def test_stacked_decorators_add_up(app, needs, scopes_needed):
         return q
 
     assert scopes_needed("/x") == {"a", "b"}
+
+
+def test_a_decorated_view_may_take_whatever_it_is_given(app, needs, api, issuer):
+    """FastAPI takes it for a parameter of that name."""
+
+    @app.get("/x")
+    @requires("a")
+    def view(**rest):
+        return rest
+
+    answer = api.call("GET", "/x", token=issuer.token("a"), query_string=b"rest=1")
+    assert answer.json == {"rest": "1"}
 
 
 def test_needs_are_any_values(app, needs, api, issuer):
