@@ -4,7 +4,7 @@ The middleware has to know what a view needs before the application runs; so it 
 the same question, :meth:`BaseRoute.matches`, in the same order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,13 +15,16 @@ from bearerguard.asgi import ASGIApp, Scope
 
 # What has nothing but routes among its routes.
 ROUTED = (Router, Starlette)
+# From a route that matched, the scope, and what the route said, to the route that stands behind it.
+Unfold = Callable[[Any, Scope, Scope], tuple[Any, Scope]]
 
 
-def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
+def find_endpoint(app: ASGIApp, scope: Scope, unfold: Unfold | None = None) -> Any:
     """Give the endpoint that a connection will reach below ``app``, or None where none answers.
 
     None also stands for a method that the route does not serve, and for applications that cannot be
     looked into: then no view opens anything, and its own wrapper enforces what it needs.
+    ``unfold`` is for frameworks whose routes have others behind them.
     """
     endpoint = scope.get("endpoint")
     # Starlette itself puts this one around its router, and often there is nothing else.
@@ -40,6 +43,8 @@ def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
                 break
         else:
             return None
+        if unfold is not None:
+            route, child_scope = unfold(route, ahead, child_scope)
         endpoint = child_scope.get("endpoint", endpoint)
         if not hasattr(route, "routes"):
             break  # a view, as for most requests
@@ -50,10 +55,21 @@ def find_endpoint(app: ASGIApp, scope: Scope) -> Any:
 
 def endpoints(app: ASGIApp, scope: Scope) -> Iterator[tuple[str, Any]]:
     """List the path and the endpoint of every route, those of mounts included."""
+    for path, route in routes_below(app, scope):
+        yield path, getattr(route, "endpoint", None)
+
+
+def routes_below(
+    app: ASGIApp, scope: Scope, expand: Callable[[Any], Iterable[Any]] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """List every route with its path, those of mounts included.
+
+    ``expand`` gives the routes that stand for one, in frameworks where these are several.
+    """
     routes = _routes_of(app)
     if routes is None:
         routes = _routes_told(scope) or ()
-    yield from _listed(routes, "")
+    yield from _listed(routes, "", expand or (lambda route: (route,)))
 
 
 def _routes_told(scope: Scope) -> Sequence[BaseRoute] | None:
@@ -93,11 +109,13 @@ def _below(route: Any) -> Sequence[BaseRoute] | None:
     return known or (None if known is None else _routes_of(route.app))
 
 
-def _listed(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, Any]]:
-    for route in routes:
+def _listed(
+    routes: Sequence[Any], prefix: str, expand: Callable[[Any], Iterable[Any]]
+) -> Iterator[tuple[str, Any]]:
+    for route in (one for several in routes for one in expand(several)):
         path = prefix + getattr(route, "path", "")
         below = _below(route)
         if below is None:
-            yield path, getattr(route, "endpoint", None)
+            yield path, route
         else:
-            yield from _listed(below, path)
+            yield from _listed(below, path, expand)

@@ -39,9 +39,13 @@ def test_a_plain_adapter_loads_no_framework_and_no_http_client(adapter):
     assert sorted(loaded & (FRAMEWORKS | {"httpx", "httpcore"})) == []
 
 
-@pytest.mark.parametrize("framework", ["starlette", "flask"])
+@pytest.mark.parametrize("framework", ["starlette", "flask", "fastapi"])
 def test_the_adapter_of_a_framework_loads_that_framework_alone(framework):
-    theirs = {"starlette": {"starlette", "anyio"}, "flask": {"flask", "werkzeug"}}[framework]
+    theirs = {
+        "starlette": {"starlette", "anyio"},
+        "flask": {"flask", "werkzeug"},
+        "fastapi": {"fastapi", "starlette", "anyio"},
+    }[framework]
     loaded = loaded_by(f"import bearerguard.{framework}")
     assert framework in loaded
     assert sorted(loaded & (FRAMEWORKS | {"httpx"}) - theirs) == []
@@ -56,7 +60,8 @@ def test_a_guard_loads_no_framework_and_no_http_client_before_the_first_fetch():
 
 def test_the_runtime_never_loads_what_is_for_development():
     loaded = loaded_by(
-        "import bearerguard.asgi, bearerguard.wsgi, bearerguard.starlette, bearerguard.flask"
+        "import bearerguard.asgi, bearerguard.wsgi, bearerguard.starlette, bearerguard.flask, "
+        "bearerguard.fastapi"
     )
     for package in ("dev", "testing", "cli"):
         assert [name for name in loaded if name.startswith(f"bearerguard.{package}")] == []

@@ -60,6 +60,7 @@ LAYERS = (
     ("gate", "loading"),
     ("asgi", "asgi_expiry", "wsgi"),
     ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
+    ("fastapi", "fastapi_*"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
@@ -69,6 +70,8 @@ LAYERS = (
 ADAPTERS = (
     *("asgi", "asgi_expiry", "wsgi", "starlette", "starlette_routing", "starlette_user"),
     *("flask", "flask_request"),
+    *("fastapi", "fastapi_decorator", "fastapi_dependencies", "fastapi_middleware"),
+    *("fastapi_openapi", "fastapi_routing"),
 )
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
@@ -78,7 +81,8 @@ PACKAGES = {
     "httpx": ("jwks/fetch", "dev/*"),
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
-    "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
+    "starlette": ("starlette", "starlette_routing", "starlette_user", "fastapi*", "dev/*"),
+    "fastapi": ("fastapi", "fastapi_*"),
     "flask": ("flask", "flask_request"),
     "werkzeug": ("flask_request",),
     "uvicorn": ("dev/*",),

@@ -18,7 +18,7 @@ SERVE = """
 import asyncio, importlib.util, warnings
 warnings.simplefilter("error")
 
-for framework in ("starlette", "flask", "werkzeug", "uvicorn", "trio", "pytest"):
+for framework in ("starlette", "flask", "fastapi", "werkzeug", "uvicorn", "trio", "pytest"):
     assert importlib.util.find_spec(framework) is None, f"{framework} is installed"
 
 import bearerguard
@@ -147,7 +147,7 @@ def test_the_metadata_name_what_is_needed_and_leave_the_frameworks_to_the_extras
         "httpx",
         "pyjwt",
     ]
-    assert {"starlette", "flask", "demo", "all"} <= {*metadata.get_all("Provides-Extra")}
+    assert {"starlette", "flask", "fastapi", "demo", "all"} <= {*metadata.get_all("Provides-Extra")}
 
 
 def test_without_extras_plain_asgi_and_wsgi_applications_are_served(wheel, tmp_path):

@@ -23,7 +23,7 @@ BLOCKS = {
     re.findall(r"^#+ (.+)$", README[: match.start()], re.MULTILINE)[-1]: match[1]
     for match in re.finditer(r"```python\n(.*?)```", README, re.DOTALL)
 }
-GUARDED = ("Starlette", "Flask", "Any ASGI or WSGI application")
+GUARDED = ("Starlette", "FastAPI", "Flask", "Any ASGI or WSGI application")
 
 
 def settings_table() -> str:

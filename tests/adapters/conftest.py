@@ -1,4 +1,4 @@
-"""The four adapters, each behind the same way to call it."""
+"""The adapters, each behind the same way to call it."""
 
 import importlib.util
 import logging

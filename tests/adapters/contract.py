@@ -1,19 +1,20 @@
 """One small application for every adapter, and one way to call it.
 
-The four applications have the same routes and the same views, each guarded as one would write it
-there: by decorators in Starlette and Flask, by tables of paths around plain ASGI and WSGI. A caller
-cannot tell them apart, which is what the tests of the contract are about.
+The applications have the same routes and the same views, each guarded as one would write it there:
+by decorators in Starlette and Flask, by dependencies in FastAPI, by tables of paths around plain
+ASGI and WSGI. A caller cannot tell them apart, which is what the tests of the contract are about.
 """
 
 import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import flask
+from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -22,11 +23,20 @@ from starlette.routing import Route as StarletteRoute
 
 from bearerguard import AccessToken, Guard, any_of, authenticated, claim, role
 from bearerguard import asgi as our_asgi
+from bearerguard import fastapi as our_fastapi
 from bearerguard import flask as our_flask
 from bearerguard import starlette as our_starlette
 from bearerguard import wsgi as our_wsgi
 
-ADAPTERS = ("asgi", "wsgi", "starlette", "flask")
+ADAPTERS = ("asgi", "wsgi", "starlette", "flask", "fastapi")
+# Where views say themselves what they need; the others have tables of paths.
+FRAMEWORKS = ("starlette", "flask", "fastapi")
+# What tells the way in which needs a view has.
+READS_MARKS = {
+    "starlette": "bearerguard.starlette.mark_of",
+    "flask": "bearerguard.flask.mark_of",
+    "fastapi": "bearerguard.fastapi_middleware.mark_of_dependant",
+}
 # RFC 9110 section 11.6.1, as strictly as we write it: every value is a quoted-string.
 PARAMETER = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 Fields = Sequence[tuple[str, str]]
@@ -115,7 +125,7 @@ class Api:
 
     @property
     def is_asgi(self) -> bool:
-        return self.adapter in ("asgi", "starlette")
+        return self.adapter in ("asgi", "starlette", "fastapi")
 
     def note(self, view: str, token: AccessToken | None) -> dict[str, Any]:
         self.ran.append((view, token))
@@ -242,7 +252,7 @@ def make_api(adapter: str, plan: Plan) -> Api:
 
 def public_paths(adapter: str, plan: Plan, paths: Sequence[str]) -> list[str]:
     """Where there are no decorators, a table says what ``@public`` says elsewhere."""
-    if adapter in ("starlette", "flask"):
+    if adapter in FRAMEWORKS:
         return list(paths)
     return [*paths, *(route.path for route in plan.routes if route.public)]
 
@@ -338,6 +348,28 @@ def _flask(api: Api, plan: Plan) -> Any:
     return app
 
 
+def _fastapi(api: Api, plan: Plan) -> Any:
+    app = FastAPI(openapi_url=None)
+    if plan.has_cors:
+        app.add_middleware(CORSMiddleware, **CORS)
+    guard = our_fastapi.BearerGuard(app, optional=plan.optional, **plan.arguments)
+
+    def add(route: Route) -> None:
+        given = Depends(guard.token) if route.needs is None else guard.requires(*route.needs)
+
+        async def view(token: Annotated[Any, given]) -> dict[str, Any]:
+            return api.note(route.path, token)
+
+        methods = [*route.methods, *(["HEAD"] if "GET" in route.methods else [])]
+        view = _decorated(our_fastapi, view, replace(route, needs=None))
+        path = route.path.replace("/*", "/{rest:path}")
+        app.add_api_route(path, view, methods=methods, response_model=None)
+
+    for route in plan.routes:
+        add(route)
+    return app
+
+
 def _decorated(module: Any, view: Callable[..., Any], route: Route) -> Callable[..., Any]:
     if route.public:
         view = module.public(view)
@@ -346,7 +378,13 @@ def _decorated(module: Any, view: Callable[..., Any], route: Route) -> Callable[
     return view if route.needs is None else module.requires(*route.needs)(view)
 
 
-BUILDERS = {"asgi": _asgi, "wsgi": _wsgi, "starlette": _starlette, "flask": _flask}
+BUILDERS = {
+    "asgi": _asgi,
+    "wsgi": _wsgi,
+    "starlette": _starlette,
+    "flask": _flask,
+    "fastapi": _fastapi,
+}
 
 
 ORIGIN = "https://app.example"

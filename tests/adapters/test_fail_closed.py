@@ -169,6 +169,10 @@ def test_a_check_that_does_not_say_exactly_true_admits_nobody(make, contract, is
         ("starlette", "bearerguard.starlette.mark_of"),
         ("starlette", "bearerguard.core.marks.Mark.on"),
         ("starlette", "starlette.routing.Route.matches"),
+        ("fastapi", "bearerguard.fastapi_middleware.find_view"),
+        ("fastapi", "bearerguard.fastapi_middleware.mark_of"),
+        ("fastapi", "bearerguard.core.marks.Mark.on"),
+        ("fastapi", "fastapi.routing.APIRoute.matches"),
         ("flask", "bearerguard.flask.view_of"),
         ("flask", "bearerguard.flask.mark_of"),
         ("flask", "bearerguard.core.marks.Mark.on"),
@@ -186,14 +190,13 @@ def test_a_fault_while_looking_for_the_view_lets_nobody_in(make, monkeypatch, wh
 
 @pytest.mark.requirement("GEN-1")
 @pytest.mark.parametrize("where", ["bearerguard.gate.check_need", "bearerguard.gate.log_refusal"])
-@pytest.mark.parametrize("adapter", ["starlette", "flask"])
+@pytest.mark.parametrize("adapter", ["starlette", "flask", "fastapi"])
 def test_a_fault_in_a_wrapper_lets_nobody_in(make, contract, adapter, issuer, monkeypatch, where):
     """Where the way in saw no need, as if a middleware had hidden the view."""
     api = make(contract.Route("/x", needs=("read",)))
     token = issuer.token("read" if where.endswith("check_need") else "write")
     api.call("GET", "/healthz")
-    target = f"bearerguard.{adapter}.mark_of"
-    monkeypatch.setattr(target, lambda *_: contract.our_asgi.UNMARKED)
+    monkeypatch.setattr(contract.READS_MARKS[adapter], lambda *_: contract.our_asgi.UNMARKED)
     monkeypatch.setattr(where, fail)
     with pytest.raises(FaultError):
         api.call("GET", "/x", token=token)

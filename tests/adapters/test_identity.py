@@ -6,12 +6,14 @@ import json
 
 import flask
 import pytest
+from fastapi import FastAPI, Request
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import bearerguard
 from bearerguard import Guard, asgi, wsgi
+from bearerguard import fastapi as our_fastapi
 from bearerguard import flask as our_flask
 from bearerguard import starlette as our_starlette
 from bearerguard.events import FetchStarted
@@ -121,7 +123,24 @@ def _flask(arguments):
     return app
 
 
-APPLICATIONS = {"asgi": _asgi, "wsgi": _wsgi, "starlette": _starlette, "flask": _flask}
+def _fastapi(arguments):
+    app = FastAPI(openapi_url=None)
+    our_fastapi.BearerGuard(app, **arguments)
+
+    @app.get("/who")
+    def who(request: Request):
+        return {"who": request.user.identity}
+
+    return app
+
+
+APPLICATIONS = {
+    "asgi": _asgi,
+    "wsgi": _wsgi,
+    "starlette": _starlette,
+    "flask": _flask,
+    "fastapi": _fastapi,
+}
 
 
 # The name of a caller

@@ -100,6 +100,10 @@ def echo(contract, adapter, guard):
         layer = contract.Middleware(contract.our_starlette.BearerAuthMiddleware, guard=guard)
         route = contract.StarletteRoute("/x", starlette, methods=["POST"])
         api.app = contract.Starlette(routes=[route], middleware=[layer])
+    elif adapter == "fastapi":
+        api.app = contract.FastAPI(openapi_url=None)
+        contract.our_fastapi.BearerGuard(api.app, guard=guard)
+        api.app.router.add_route("/x", starlette, methods=["POST"])
     else:
         api.app = contract.flask.Flask("guarded", static_folder=None)
         contract.our_flask.BearerGuard(api.app, guard=guard)

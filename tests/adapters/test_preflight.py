@@ -84,7 +84,7 @@ def test_no_view_with_a_need_runs_for_a_preflight(make, contract, issuer, needs)
     assert api.call("OPTIONS", "/x", token=issuer.token("read")).status == 200
 
 
-@pytest.mark.parametrize("adapter", ["starlette", "flask"])
+@pytest.mark.parametrize("adapter", ["starlette", "flask", "fastapi"])
 def test_a_cors_layer_inside_answers_also_for_a_view_with_a_need_and_options(make, contract):
     route = contract.Route("/x", needs=("read",), methods=("GET", "OPTIONS"))
     api = make(route, has_cors=True)

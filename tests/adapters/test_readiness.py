@@ -292,7 +292,7 @@ def test_a_view_behind_the_probe_never_runs(make_probed, contract, guard, issuer
     assert api.ran == []
 
 
-@pytest.mark.parametrize("adapter", ["starlette", "flask"])
+@pytest.mark.parametrize("adapter", ["starlette", "flask", "fastapi"])
 def test_the_start_tells_of_a_view_behind_the_probe(make_probed, contract, guard, log):
     api = make_probed(guard, contract.Route("/readyz"), contract.Route("/x"))
     log()
@@ -326,7 +326,7 @@ def test_what_is_no_exact_path_refuses_the_start(make_probed, guard, path):
 # Below a mount
 
 
-@pytest.mark.parametrize("adapter", ["asgi", "starlette"])
+@pytest.mark.parametrize("adapter", ["asgi", "starlette", "fastapi"])
 def test_the_path_is_the_one_below_root_path(api, probe):
     """As for every other path: the string that the application itself routes on."""
     assert probe(api, "/below/readyz", root_path="/below") == READY

@@ -95,7 +95,7 @@ def test_a_ready_guard_is_made_of_its_arguments_alone(start, issuer, monkeypatch
     assert api.call("GET", "/").challenge == {"realm": issuer.audience}
 
 
-@pytest.mark.parametrize("adapter", ["starlette", "flask"])
+@pytest.mark.parametrize("adapter", ["starlette", "flask", "fastapi"])
 def test_where_routes_say_what_they_need_there_is_no_table_of_rules(start):
     with pytest.raises(ConfigurationError, match="rules"):
         start(**GOOD, rules={})

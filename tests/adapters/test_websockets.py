@@ -4,12 +4,13 @@ import asyncio
 import gc
 
 import pytest
+from fastapi import FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
-from bearerguard import asgi, starlette
+from bearerguard import asgi, fastapi, starlette
 from bearerguard.starlette import optional, public, requires
 
 ACCEPT, CONNECT = "websocket.accept", {"type": "websocket.connect"}
@@ -37,13 +38,15 @@ def open_socket(contract):
     return opened
 
 
-@pytest.fixture(params=["asgi", "starlette"])
+@pytest.fixture(params=["asgi", "starlette", "fastapi"])
 def app(request, issuer):
     """A socket that needs a scope, one that needs any token, and an open one."""
     guard = issuer.guard(public=["/open"])
     if request.param == "asgi":
         rules = {"GET /read": "read", "GET /plain": asgi.authenticated}
         return asgi.BearerAuthMiddleware(plain_app, guard=guard, rules=rules)
+    if request.param == "fastapi":
+        return fastapi_app(guard)
 
     def route(path, view):
         return WebSocketRoute(path, view)
@@ -54,6 +57,19 @@ def app(request, issuer):
     routes = [route("/read", requires("read")(view)), route("/plain", echo), route("/open", echo)]
     layer = Middleware(starlette.BearerAuthMiddleware, guard=guard)
     return Starlette(routes=routes, middleware=[layer])
+
+
+def fastapi_app(guard):
+    app = FastAPI()
+    needs = fastapi.BearerGuard(app, guard=guard)
+
+    async def view(websocket: WebSocket):
+        await echo(websocket)
+
+    app.add_api_websocket_route("/read", view, dependencies=[needs.requires("read")])
+    app.add_api_websocket_route("/plain", view)
+    app.add_api_websocket_route("/open", view)
+    return app
 
 
 @pytest.mark.requirement("GEN-8", "GEN-3", "9110-11.6.1-1")

@@ -3,9 +3,10 @@
 A decorator keeps the signature of its view, so that nothing is lost by guarding it.
 """
 
-from typing import assert_type
+from typing import Annotated, assert_type
 
 import flask
+from fastapi import Depends, FastAPI, Security, WebSocket
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import bearerguard.asgi
+import bearerguard.fastapi
 import bearerguard.flask
 import bearerguard.starlette
 import bearerguard.wsgi
@@ -88,3 +90,42 @@ def keeps_the_signatures_of_flask() -> None:
     assert_type(flask_healthz(), str)
     order("1")  # type: ignore[arg-type]
     extension.init_app("app")  # type: ignore[arg-type]
+
+
+api = FastAPI()
+needs = bearerguard.fastapi.BearerGuard(api, public=["/docs"])
+Reader = Annotated[AccessToken, needs.requires("orders:read")]
+
+
+@api.get("/annotated", dependencies=[needs.requires("a")])
+async def annotated(token: Reader) -> str:
+    assert_type(token, AccessToken)
+    return token.subject or ""
+
+
+@api.get("/default")
+def default(token: AccessToken = needs.requires("a", bearerguard.fastapi.role("x"))) -> str:  # noqa: B008
+    assert_type(token, AccessToken)
+    return token.subject or ""
+
+
+@api.get("/optional")
+@bearerguard.fastapi.optional
+def anonymous(token: Annotated[AccessToken | None, Depends(needs.token)]) -> str:
+    return token.subject or "" if token else ""
+
+
+@api.websocket("/socket")
+@bearerguard.fastapi.requires("a")
+async def socket(
+    websocket: WebSocket, token: Annotated[AccessToken, Security(needs.token, scopes=["b"])]
+) -> None: ...
+
+
+async def keeps_the_signatures_of_fastapi(websocket: WebSocket, token: AccessToken) -> None:
+    assert_type(await annotated(token), str)
+    assert_type(default(token), str)
+    await socket(websocket, token)
+    await socket(websocket)  # type: ignore[call-arg]
+    needs.requires(5)  # type: ignore[arg-type]
+    needs.init_app("app")  # type: ignore[arg-type]
