@@ -60,7 +60,7 @@ LAYERS = (
     ("gate", "loading"),
     ("asgi", "asgi_expiry", "wsgi"),
     ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
-    ("fastapi", "fastapi_*"),
+    ("fastapi", "fastapi_*", "mcp"),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
@@ -71,7 +71,7 @@ ADAPTERS = (
     *("asgi", "asgi_expiry", "wsgi", "starlette", "starlette_routing", "starlette_user"),
     *("flask", "flask_request"),
     *("fastapi", "fastapi_decorator", "fastapi_dependencies", "fastapi_middleware"),
-    *("fastapi_openapi", "fastapi_routing"),
+    *("fastapi_openapi", "fastapi_routing", "mcp"),
 )
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
@@ -83,6 +83,7 @@ PACKAGES = {
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "fastapi*", "dev/*"),
     "fastapi": ("fastapi", "fastapi_*"),
+    "mcp": ("mcp",),
     "flask": ("flask", "flask_request"),
     "werkzeug": ("flask_request",),
     "uvicorn": ("dev/*",),
