@@ -67,6 +67,11 @@ REASONS: dict[str, Kind] = {
     "claim_malformed": INVALID_TOKEN,
     "wrong_kind_of_token": INVALID_TOKEN,
     "token_bound": INVALID_TOKEN,
+    "status_not_supported": INVALID_TOKEN,
+    "status_uri_not_allowed": INVALID_TOKEN,
+    "status_unknown": INVALID_TOKEN,
+    "suspended": INVALID_TOKEN,
+    "revoked": INVALID_TOKEN,
     "scope_insufficient": INSUFFICIENT_SCOPE,
     "no_rule_for_path": INSUFFICIENT_SCOPE,
 }

@@ -18,6 +18,7 @@ from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
+from bearerguard.core.standing import check_standing
 from bearerguard.directory import Directory, configured, supported_algorithms
 from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
@@ -28,13 +29,14 @@ from bearerguard.jwks.fetch import Fetcher
 from bearerguard.key_log import log_event
 from bearerguard.log import log_refusal, log_start, logger
 from bearerguard.resolver import Resolve
+from bearerguard.revoking import Revoking
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens
 
 Clock = Callable[[], float]
 
 
-class Guard:
+class Guard(Revoking):
     """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
 
     The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
@@ -78,6 +80,7 @@ class Guard:
         means = Means(fetcher, clock, self._notify, supported_algorithms(configuration))
         self.issuers = Directory(configuration, means, resolve_issuer, issuers_allowed)
         self.trust = self.issuers.trust
+        self._marks = self.issuers.store
         self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
@@ -134,6 +137,8 @@ class Guard:
                 found = drive(found, self.issuers.answer)
             self._note(found, known, digest)
             known = found
+        if self._marks.in_use or known.status is not None:
+            drive(check_standing(known, self.clock()), self.issuers.answer)
         return copy_of(known.token)
 
     async def averify(self, raw: str) -> AccessToken:
@@ -146,6 +151,9 @@ class Guard:
                 found = await adrive(found, self.issuers.at_once, self.issuers.aanswer)
             self._note(found, known, digest)
             known = found
+        if self._marks.in_use or known.status is not None:
+            standing = check_standing(known, self.clock())
+            await adrive(standing, self.issuers.at_once, self.issuers.aanswer)
         return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:

@@ -20,6 +20,11 @@ HINTS = {
     "claim_missing": "a strict RFC 9068 profile? PROFILE jwt asks for fewer claims",
     "wrong_kind_of_token": "send the access token, not the ID, refresh or logout token",
     "token_bound": "the token is bound to a key of its client and is no Bearer token",
+    "status_not_supported": "this API looks statuses up in a status list, and in nothing else",
+    "status_uri_not_allowed": "a status list is read from the host of its issuer alone",
+    "status_unknown": "the issuer's status list does not say that this token is valid",
+    "suspended": "the issuer's status list says that the token is suspended for now",
+    "revoked": "the client should get a new token, if its user may still have one",
 }
 
 
