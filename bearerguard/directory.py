@@ -8,7 +8,7 @@ from bearerguard.core.issuer_patterns import IssuerPatterns
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
 from bearerguard.core.queries import KeyQuery, Query, RevocationQuery, StatusQuery
-from bearerguard.core.revocation import Mark
+from bearerguard.core.revocation import Limits, Mark
 from bearerguard.core.status_list import Statuses
 from bearerguard.core.trust import Trust
 from bearerguard.errors import ConfigurationError, UnavailableError
@@ -35,6 +35,7 @@ class Directory:
     ) -> None:
         known = [KnownIssuer(settings, means) for settings in configuration.issuers]
         self._configured = {one.settings.issuer: one for one in known}
+        self._settings = configuration.settings
         self.store: Store = MemoryStore(means.clock)
         self._resolver: Resolver | None = None
         if resolve is not None:
@@ -66,12 +67,13 @@ class Directory:
         resolved = [] if self._resolver is None else self._resolver.known()
         return [*self._configured.values(), *resolved]
 
-    def policy_of(self, issuer: str) -> Policy | None:
-        """Give the rules for an issuer's tokens, where they are known now."""
+    def limits_of(self, issuer: str) -> Limits:
+        """Give what bounds the life of an issuer's tokens, as far as that is known now."""
         try:
-            return self._known(issuer).policy
+            policy = self._known(issuer).policy
         except UnavailableError:
-            return None
+            return Limits(self._settings.leeway, self._settings.max_token_age)
+        return Limits(policy.leeway_s, policy.max_age_s)
 
     def answer(self, query: Query) -> Answered:
         """Give what the flow asks for; this may wait.

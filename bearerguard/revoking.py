@@ -4,7 +4,7 @@ Each process remembers for itself (``STORE_URL`` is ``memory://``): tell every w
 issuer tell by a status list.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from bearerguard.core.claims import LAST_SECOND
 from bearerguard.core.revocation import (
@@ -12,7 +12,6 @@ from bearerguard.core.revocation import (
     SESSION,
     SUBJECT,
     TOKEN,
-    Limits,
     Mark,
     after,
     name_of,
@@ -20,14 +19,12 @@ from bearerguard.core.revocation import (
 )
 from bearerguard.core.trust import Trust
 from bearerguard.directory import Directory
-from bearerguard.settings import Settings
 from bearerguard.stores.verified import VerifiedTokens
 
 
 class Revoking:
     """The part of a guard that revokes."""
 
-    settings: Settings
     clock: Callable[[], float]
     issuers: Directory
     trust: Trust
@@ -95,11 +92,11 @@ class Revoking:
         names = _names(None, subject, session_id)
         if not names:
             raise ValueError("forget whose tokens? give subject or session_id")
-        self._forget_names(self._issuer_named(issuer), names)
+        self.forget_named(self._issuer_named(issuer), names)
 
-    def _forget_names(self, issuer: str, names: Sequence[str]) -> None:
-        """Drop what is kept under these names of :mod:`bearerguard.core.revocation`."""
-        concerned = set(names)
+    def forget_named(self, issuer: str, names: Collection[str]) -> None:
+        """Drop what is kept under names of :mod:`bearerguard.core.revocation`."""
+        concerned = frozenset(names)
         self._verified.drop(
             lambda known: (
                 known.token.issuer == issuer
@@ -122,9 +119,7 @@ class Revoking:
             raise ValueError("a token id stands for one token: leave out issued_before")
         for moment in (issued_before, expires_at):
             _check_moment(moment)
-        policy, now = self.issuers.policy_of(issuer), self.clock()
-        max_age_s = self.settings.max_token_age if policy is None else policy.max_age_s
-        limits = Limits(self.settings.leeway, max_age_s)
+        limits, now = self.issuers.limits_of(issuer), self.clock()
         moment = after(now) if issued_before is None else issued_before
         # One token is there already, whatever its issuer's clock says within the tolerance.
         marks = {name: limits.mark(after(now + limits.leeway_s), expires_at) for name in tokens}

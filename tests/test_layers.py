@@ -38,7 +38,7 @@ LAYERS = (
         "jwks/missing",
         "jwks/cache",
     ),
-    ("jwks/*", "stores/*"),
+    ("jwks/*", "stores/*", "status_list/*"),
     (
         "log",
         "key_log",
@@ -49,10 +49,11 @@ LAYERS = (
         "directory",
         "readiness",
         "drivers",
+        "revoking",
         "guard",
     ),
-    ("gate", "loading"),
-    ("asgi", "wsgi"),
+    ("gate", "loading", "event_effects"),
+    ("asgi", "wsgi", "receiver"),
     ("starlette", "starlette_routing", "starlette_user", "flask"),
     ("dev/*",),
     ("testing/*",),
@@ -103,6 +104,7 @@ PURE_MAY_IMPORT = frozenset(
         "typing",
         "unicodedata",
         "urllib.parse",
+        "zlib",
         "bearerguard",
     ]
 )

@@ -42,6 +42,7 @@ class MemoryStore:
         self._most_marks = most_marks
         self._most_used = most_used
         self._marks: dict[Key, Mark] = {}
+        self._of_groups: dict[Key, Mark] = {}  # as few as the groups, so that they always have room
         self._used: dict[Key, float] = {}
         self._full_until = -math.inf
         self.start_over()
@@ -53,7 +54,7 @@ class MemoryStore:
 
     def read_marks(self, group: str, names: Sequence[str]) -> tuple[Mark | None, ...]:
         """Give the mark of each name, or None."""
-        return tuple([self._marks.get((group, name)) for name in names])
+        return tuple([self._home(name).get((group, name)) for name in names])
 
     async def aread_marks(self, group: str, names: Sequence[str]) -> tuple[Mark | None, ...]:
         """Do the same; nothing waits."""
@@ -62,7 +63,6 @@ class MemoryStore:
     def raise_mark(self, group: str, name: str, mark: Mark) -> None:
         """Mark a name; there is always room."""
         with self._lock:
-            # The marks of a whole group are as few as the groups.
             if (group, name) not in self._marks and name not in WHOLE_GROUP:
                 self._make_room()
             self._raise(group, name, mark)
@@ -97,8 +97,12 @@ class MemoryStore:
         self.give_back(group, name)
 
     def _raise(self, group: str, name: str, mark: Mark) -> None:
-        before = self._marks.get((group, name))
-        self._marks[group, name] = mark if before is None else before.raised(mark)
+        home = self._home(name)
+        before = home.get((group, name))
+        home[group, name] = mark if before is None else before.raised(mark)
+
+    def _home(self, name: str) -> dict[Key, Mark]:
+        return self._of_groups if name in WHOLE_GROUP else self._marks
 
     def _make_room(self) -> None:
         """Drop what has ended; where that is not enough, take one mark for all of a group."""
@@ -114,20 +118,18 @@ class MemoryStore:
             self._join_largest_group()
 
     def _join_largest_group(self) -> None:
-        sizes = Counter(group for group, name in self._marks if name not in WHOLE_GROUP)
-        for group, size in sizes.most_common(1):
-            keys = [key for key in self._marks if key[0] == group and key[1] not in WHOLE_GROUP]
-            # First raised, then dropped: who reads meanwhile finds one or the other.
-            self._raise(group, EVERYBODY, reduce(Mark.raised, [self._marks[key] for key in keys]))
-            for key in keys:
-                del self._marks[key]
-            logger.warning(
-                "%d revocations of %s are too many to remember: every token that it issued before "
-                "the last of them is refused instead; with MAX_TOKEN_AGE they are kept no longer "
-                "than that",
-                size,
-                group,
-            )
+        (group, size), *_ = Counter(group for group, _ in self._marks).most_common(1)
+        keys = [key for key in self._marks if key[0] == group]
+        # First raised, then dropped: who reads meanwhile finds one or the other.
+        self._raise(group, EVERYBODY, reduce(Mark.raised, [self._marks[key] for key in keys]))
+        for key in keys:
+            del self._marks[key]
+        logger.warning(
+            "%d revocations of %s are too many to remember: every token that it issued before the "
+            "last of them is refused instead; with MAX_TOKEN_AGE they are kept no longer than that",
+            size,
+            group,
+        )
 
     def _drop_used(self, now: float) -> None:
         # Looked through once for each time at which that may help, however many come meanwhile.
