@@ -72,7 +72,7 @@ def name_of(kind: str, value: str) -> str:
 
 
 def names_of(token: AccessToken, session_id: str | None) -> tuple[str, ...]:
-    """Give the names under which a token may be revoked, :data:`AGED` first.
+    """Give the names under which a token may be revoked, :data:`AGED` and :data:`EVERYBODY` first.
 
     ``session_id`` is its claim ``sid`` (OpenID Connect Back-Channel Logout 1.0 section 2.1).
     """

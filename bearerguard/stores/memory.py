@@ -54,7 +54,9 @@ class MemoryStore:
 
     def read_marks(self, group: str, names: Sequence[str]) -> tuple[Mark | None, ...]:
         """Give the mark of each name, or None."""
-        return tuple([self._home(name).get((group, name)) for name in names])
+        # The mark of everybody is read last: another thread may be putting it in place of others.
+        found = [self._home(name).get((group, name)) for name in reversed(names)]
+        return tuple(reversed(found))
 
     async def aread_marks(self, group: str, names: Sequence[str]) -> tuple[Mark | None, ...]:
         """Do the same; nothing waits."""
@@ -120,7 +122,7 @@ class MemoryStore:
     def _join_largest_group(self) -> None:
         (group, size), *_ = Counter(group for group, _ in self._marks).most_common(1)
         keys = [key for key in self._marks if key[0] == group]
-        # First raised, then dropped: who reads meanwhile finds one or the other.
+        # First raised, then dropped, so that who reads meanwhile finds one or the other.
         self._raise(group, EVERYBODY, reduce(Mark.raised, [self._marks[key] for key in keys]))
         for key in keys:
             del self._marks[key]

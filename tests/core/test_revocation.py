@@ -32,8 +32,7 @@ def is_revoked(token, marks, now=NOW):
     try:
         check_revoked(token, [marks.get(name) for name in names], LEEWAY_S, now)
     except RejectedError as refusal:
-        assert refusal.reason == "revoked"
-        return True
+        return refusal.reason == "revoked"
     return False
 
 
