@@ -1,7 +1,7 @@
 """Receives what an issuer has to say about its tokens, as one small ASGI or WSGI endpoint.
 
     events = EventReceiver(guard, audience="https://api.example.com/events")
-    app = Starlette(routes=[Mount("/events", events.asgi), ...])
+    app = Starlette(routes=[Route("/events", events), ...])
 
 It takes security event tokens (RFC 8935 push delivery: POST ``application/secevent+jwt``) and
 OpenID Connect back-channel logout (POST of a form with ``logout_token``). It needs no bearer token,
@@ -53,7 +53,7 @@ ERRORS = {
 
 
 class EventReceiver:
-    """Takes security events for a guard. ``asgi`` and ``wsgi`` are the two ways to mount it.
+    """Takes security events for a guard: an ASGI application; ``wsgi`` is one of the other kind.
 
     ``audience`` is what events name in ``aud``: what the stream was set up with, and for logout
     tokens the client ids; one or a list. ``critical_subject_members`` are those that the
@@ -79,7 +79,7 @@ class EventReceiver:
         self._guard = guard
         self._receiver = Receiver(frozenset(names), frozenset(critical_subject_members))
 
-    async def asgi(
+    async def __call__(
         self,
         scope: MutableMapping[str, Any],
         receive: Callable[[], Awaitable[Message]],

@@ -240,6 +240,6 @@ def test_keys_that_cannot_be_had_leave_the_list_untold(publisher, clock):
     guard, raw = publisher.guard(), publisher.token()
     publisher.header = {"kid": "new"}
     guard.verify(publisher.issuer.token())
-    publisher.issuer.metadata = publisher.issuer.jwks = lambda: []
+    publisher.issuer.metadata = publisher.issuer.jwks = list
     clock.tick(20)
     assert outcome(guard, raw) == 503
