@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl
 from bearerguard.core.challenge import Answer
 from bearerguard.core.security_event import (
     MOST_BYTES,
+    SESSION_REVOKED,
     Read,
     Receiver,
     SecurityEvent,
@@ -194,7 +195,10 @@ def _event_in(content_type: str, body: bytes | None) -> tuple[str, Read]:
 def _accept(event: SecurityEvent, content_type: str) -> Answer:
     """RFC 8935 section 2.2 says 202, Back-Channel Logout section 2.8 says 200; without a body."""
     facts = {"issuer": event.issuer, "event": event.event_id, "kinds": short(event.kinds)}
-    logger.info("event taken: %s", line(facts))
+    if SESSION_REVOKED in event.kinds and not event.revoked:
+        logger.warning("event whose subject is not understood, nothing is revoked: %s", line(facts))
+    else:
+        logger.info("event taken: %s", line(facts))
     status = 202 if _kind(content_type) == SET_TYPE else 200
     return Answer(status, (("Content-Length", "0"), *NO_STORE), b"")
 

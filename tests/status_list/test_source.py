@@ -194,5 +194,6 @@ def test_after_a_fork_nobody_waits_for_the_parents_fetch(lists, loader, clock):
     loader.gate.set()
     join()
     assert lists.find("good").at(0) in (1, 3)
+    join()
     clock.tick(100)
     assert lists.find("good") is lists.present("good")
