@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 
 import pytest
@@ -154,6 +155,8 @@ def test_of_many_threads_one_is_the_first(clock):
     assert sorted(firsts) == [False] * 15 + [True]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
 def test_a_forked_child_knows_what_was_revoked_and_is_not_locked_out(store, mark, clock):
     """A prefork server may fork while another thread holds the lock."""
     store.raise_mark(A, "sub x", mark())
@@ -161,6 +164,7 @@ def test_a_forked_child_knows_what_was_revoked_and_is_not_locked_out(store, mark
     with store._lock:
         pid = os.fork()
         if not pid:
+            signal.alarm(15)  # a deadlock must not outlive the test
             code = 1
             with contextlib.suppress(BaseException):
                 known = store.read_marks(A, ["sub x"]) == (mark(),)
