@@ -7,7 +7,9 @@ from bearerguard.core import signature
 from bearerguard.core.issuer_patterns import IssuerPatterns
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
-from bearerguard.core.queries import KeyQuery, Query
+from bearerguard.core.queries import KeyQuery, Query, RevocationQuery, StatusQuery
+from bearerguard.core.revocation import Limits, Mark
+from bearerguard.core.status_list import Statuses
 from bearerguard.core.trust import Trust
 from bearerguard.errors import ConfigurationError, UnavailableError
 from bearerguard.issuer import Issuer
@@ -17,6 +19,10 @@ from bearerguard.protected_resource import Members, problems_of_resource
 from bearerguard.resolver import Resolve, Resolver
 from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source
+from bearerguard.stores.base import Store
+from bearerguard.stores.memory import MemoryStore
+
+Answered = Sequence[Key] | Policy | Sequence[Mark | None] | Statuses | None
 
 
 class Directory:
@@ -31,6 +37,8 @@ class Directory:
     ) -> None:
         known = [KnownIssuer(settings, means) for settings in configuration.issuers]
         self._configured = {one.settings.issuer: one for one in known}
+        self._settings = configuration.settings
+        self.store: Store = MemoryStore(means.clock)
         self._resolver: Resolver | None = None
         if resolve is not None:
 
@@ -61,16 +69,28 @@ class Directory:
         resolved = [] if self._resolver is None else self._resolver.known()
         return [*self._configured.values(), *resolved]
 
-    def answer(self, query: Query) -> Sequence[Key] | Policy | None:
-        """Give the keys, or the rules, that the flow asks for; this may wait.
+    def limits_of(self, issuer: str) -> Limits:
+        """Give what bounds the life of an issuer's tokens, as far as that is known now."""
+        try:
+            policy = self._known(issuer).policy
+        except UnavailableError:
+            return Limits(self._settings.leeway, self._settings.max_token_age)
+        return Limits(policy.leeway_s, policy.max_age_s)
+
+    def answer(self, query: Query) -> Answered:
+        """Give what the flow asks for; this may wait.
 
         Raises:
-            RejectedError: "key_unknown".
+            RejectedError: "key_unknown", "status_uri_not_allowed".
             UnavailableError: nobody can tell at the moment.
             RuntimeError: waiting would stop the event loop that this thread runs.
         """
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.keys(query.kid, query.tried)
+        if isinstance(query, RevocationQuery):
+            return self.store.read_marks(query.issuer, query.names)
+        if isinstance(query, StatusQuery):
+            return self._known(query.issuer).status_lists.find(query.uri)
         known = None if self._resolver is None else self._resolver.find(query.issuer)
         return None if known is None else known.policy
 
@@ -81,17 +101,25 @@ class Directory:
         known = self._configured.get(query.issuer)
         return None if known is None or query.tried else known.keys.at_once(query.kid)
 
-    async def aanswer(self, query: Query) -> Sequence[Key] | Policy | None:
-        """Do the same from a task; never raises RuntimeError."""
+    async def aanswer(self, query: Query) -> Answered:
+        """Do the same as :meth:`answer` from a task; never raises RuntimeError."""
         if isinstance(query, KeyQuery):
             return await self._known(query.issuer).keys.akeys(query.kid, query.tried)
+        if isinstance(query, RevocationQuery):
+            return await self.store.aread_marks(query.issuer, query.names)
+        if isinstance(query, StatusQuery):
+            return await self._known(query.issuer).status_lists.afind(query.uri)
         known = None if self._resolver is None else await self._resolver.afind(query.issuer)
         return None if known is None else known.policy
 
-    def present(self, query: Query) -> Sequence[Key] | Policy | None:
+    def present(self, query: Query) -> Answered:
         """Do the same with what is there, without any fetch or question."""
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.present(query.kid, query.tried)
+        if isinstance(query, RevocationQuery):
+            return self.store.read_marks(query.issuer, query.names)
+        if isinstance(query, StatusQuery):
+            return self._known(query.issuer).status_lists.present(query.uri)
         known = None if self._resolver is None else self._resolver.present(query.issuer)
         return None if known is None else known.policy
 

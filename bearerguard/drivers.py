@@ -1,13 +1,10 @@
 """The two ways to take a flow to its end: one waits in the thread, the other in the task."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from bearerguard.core.key_set import Key
-from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, Query, Result
+from bearerguard.directory import Answered
 from bearerguard.errors import RejectedError, UnavailableError
-
-Answered = Sequence[Key] | Policy | None
 
 
 def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:

@@ -18,6 +18,7 @@ from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
+from bearerguard.core.standing import check_standing
 from bearerguard.directory import Directory, configured, supported_algorithms
 from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
@@ -29,6 +30,7 @@ from bearerguard.key_log import logged
 from bearerguard.log import log_refusal, log_start
 from bearerguard.protected_resource import protected_resource
 from bearerguard.resolver import Resolve
+from bearerguard.revoking import Revoking
 from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens
@@ -36,7 +38,7 @@ from bearerguard.stores.verified import VerifiedTokens
 Clock = Callable[[], float]
 
 
-class Guard:
+class Guard(Revoking):
     """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
 
     The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
@@ -87,6 +89,7 @@ class Guard:
         self.issuers = Directory(configuration, means, resolve_issuer, issuers_allowed)
         self.trust = self.issuers.trust
         self.resource = protected_resource(configuration, issuers_allowed, metadata)
+        self._marks = self.issuers.store
         self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
@@ -147,6 +150,8 @@ class Guard:
                 found = drive(found, self.issuers.answer)
             self._note(found, known, digest)
             known = found
+        if self._marks.in_use or known.status is not None:
+            drive(check_standing(known, self.clock()), self.issuers.answer)
         return copy_of(known.token)
 
     async def averify(self, raw: str) -> AccessToken:
@@ -159,6 +164,9 @@ class Guard:
                 found = await adrive(found, self.issuers.at_once, self.issuers.aanswer)
             self._note(found, known, digest)
             known = found
+        if self._marks.in_use or known.status is not None:
+            standing = check_standing(known, self.clock())
+            await adrive(standing, self.issuers.at_once, self.issuers.aanswer)
         return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:

@@ -8,11 +8,13 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import SystemRandom
 
 from bearerguard.core.jwk import secret_key
 from bearerguard.core.key_set import KeySet
 from bearerguard.core.policy import Policy
+from bearerguard.core.status_list import check_uri
 from bearerguard.errors import UnavailableError
 from bearerguard.events import OnEvent
 from bearerguard.jwks.cache import KeyCache
@@ -24,6 +26,8 @@ from bearerguard.jwks.snapshot import SharedKeys
 from bearerguard.jwks.source import KeySource
 from bearerguard.jwks.states import LoadedKeys
 from bearerguard.settings import Settings
+from bearerguard.status_list.load import ListLoad
+from bearerguard.status_list.source import StatusLists
 
 Clock = Callable[[], float]
 
@@ -56,6 +60,7 @@ class KnownIssuer:
         self.means = means
         self.policy: Policy = settings.policy(means.supported, means.implied)
         self.keys: Keys = keys_of(settings, means)
+        self.status_lists = self._make_status_lists()
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
 
@@ -65,6 +70,20 @@ class KnownIssuer:
             return bool(self.keys.present(None))
         except UnavailableError:
             return False
+
+    def _make_status_lists(self) -> StatusLists:
+        settings, means = self.settings, self.means
+        hosts = [url for url in (settings.issuer, settings.jwks_uri) if url]
+        check = partial(check_uri, hosts=hosts, http_allowed=settings.allow_http)
+        load = ListLoad(
+            fetcher=means.fetcher,
+            ca_file=settings.ca_file,
+            policy=self.policy,
+            keys=lambda: self.keys,  # those of the moment
+            timeout_s=settings.jwks_timeout,
+            clock=means.clock,
+        )
+        return StatusLists(check, load, settings.jwks_timeout, means.key_clock)
 
 
 LIVE_ISSUERS: "weakref.WeakSet[KnownIssuer]" = weakref.WeakSet()

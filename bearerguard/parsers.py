@@ -199,6 +199,16 @@ def quotable(value: Any) -> str:
     return value
 
 
+def store(value: Any) -> str:
+    """Take the URL of a store; never show it, because it may hold a password."""
+    url = text(value)
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("is not available yet; leave it out, or write 'memory://'")
+    if url != "memory://":
+        raise ValueError("is no store; 'memory://' is")
+    return url
+
+
 def _plain(item: str) -> str:
     """Refuse what comes of copying and quoting, and would never match anything."""
     if item != item.strip():

@@ -153,7 +153,9 @@ class Settings:
     introspection_client_secret: str | None = later(None, "its secret there", ONE)
     introspection_auth: str | None = later(None, "how it authenticates there", ONE)
     introspection_key_file: str | None = later(None, "its key there", ONE)
-    store_url: str = later("memory://", "what all instances share")
+    store_url: str = setting(
+        "memory://", p.store, "where revocations are kept; each process has a memory of its own"
+    )
     dpop: str = later("off", "`accept` or `require` proofs of possession (RFC 9449)")
     mtls: str = later("off", "`accept` or `require` client certificates (RFC 8705)")
     trusted_proxies: None = later(None, "the proxies whose forwarded headers count")

@@ -1,5 +1,6 @@
-"""What docs/keys.md and the README's file of settings print is executed, and does what they say."""
+"""What the pages in docs/ and the README's file of settings print is executed, and does what they say."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from bearerguard import Guard, RejectedError
+from bearerguard.core.security_event import SESSION_REVOKED
 from bearerguard.testing import Issuer, bad_tokens, trust
 
 ROOT = Path(__file__).parents[1]
-KEYS = (ROOT / "docs/keys.md").read_text("utf-8")
+PAGES = {name: (ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("keys", "revocation")}
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -20,10 +22,11 @@ def run(monkeypatch):
     monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example.com")
     monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://api.example.com")
 
-    def execute(heading):
-        block = re.search(r"```python\n(.*?)```", KEYS[KEYS.index(f"## {heading}") :], re.DOTALL)
+    def execute(heading, page="keys"):
+        text = PAGES[page]
+        block = re.search(r"```python\n(.*?)```", text[text.index(f"## {heading}") :], re.DOTALL)
         namespace = {"__name__": "docs"}
-        exec(compile(block[1], f"docs/keys.md: {heading}", "exec"), namespace)
+        exec(compile(block[1], f"docs/{page}.md: {heading}", "exec"), namespace)
         return namespace
 
     return execute
@@ -67,6 +70,55 @@ def test_the_printed_file_of_settings_makes_a_guard_of_two_issuers(tmp_path):
 
     assert list(guard.status()) == ["https://login.example.com", "https://partner.example"]
     assert token.scopes == {"orders:read"}
+
+
+def test_the_printed_revocations_end_what_their_names_say(run):
+    issuer = Issuer("https://login.example.com", audience="https://api.example.com")
+    with trust(issuer):
+        printed = run("In your code", "revocation")
+        guard = printed["guard"]
+        raw = {name: issuer.token(sub=name) for name in ("one", "two", "three")}
+        tokens = {name: guard.verify(token) for name, token in raw.items()}
+
+        def good():
+            return [name for name, token in raw.items() if is_good(guard, token)]
+
+        printed["stolen"](tokens["one"])
+        assert good() == ["two", "three"]
+        printed["password_changed"]("two")
+        assert good() == ["three"]
+        printed["everybody_out"](tokens["three"].issued_at + 1)
+        assert good() == []
+
+
+def test_the_printed_receiver_takes_events_without_a_token_and_guards_the_rest(run):
+    issuer = Issuer("https://login.example.com", audience="https://api.example.com")
+    with trust(issuer):
+        printed = run("Events from the issuer", "revocation")
+        client, raw = TestClient(printed["app"]), issuer.token()
+        event = {
+            "iss": issuer.url,
+            "aud": "https://api.example.com/events",
+            "jti": "1",
+            "iat": int(issuer.clock()),
+            "events": {SESSION_REVOKED: {}},
+            "sub_id": {"format": "iss_sub", "iss": issuer.url, "sub": "user-1"},
+        }
+        body = issuer.sign(json.dumps(event).encode(), header={"typ": "secevent+jwt"})
+
+        assert is_good(printed["guard"], raw)
+        headers = {"Content-Type": "application/secevent+jwt"}
+        assert client.post("/events", content=body, headers=headers).status_code == 202
+        assert not is_good(printed["guard"], raw)
+        assert client.get("/orders").status_code == 401
+
+
+def is_good(guard, raw):
+    try:
+        guard.verify(raw)
+    except RejectedError:
+        return False
+    return True
 
 
 def test_every_link_leads_to_a_file_that_is_there():

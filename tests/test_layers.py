@@ -43,7 +43,7 @@ LAYERS = (
         "jwks/missing",
         "jwks/cache",
     ),
-    ("jwks/*", "stores/*"),
+    ("jwks/*", "stores/*", "status_list/*"),
     (
         "log",
         "key_log",
@@ -55,10 +55,11 @@ LAYERS = (
         "directory",
         "readiness",
         "drivers",
+        "revoking",
         "guard",
     ),
-    ("gate", "loading"),
-    ("asgi", "asgi_expiry", "wsgi"),
+    ("gate", "loading", "event_effects"),
+    ("asgi", "asgi_expiry", "wsgi", "receiver"),
     ("starlette", "starlette_routing", "starlette_user", "flask", "flask_request"),
     ("fastapi", "fastapi_*", "mcp"),
     ("dev/*",),
@@ -118,6 +119,7 @@ PURE_MAY_IMPORT = frozenset(
         "typing",
         "unicodedata",
         "urllib.parse",
+        "zlib",
         "bearerguard",
     ]
 )

@@ -23,6 +23,7 @@ from bearerguard.sources import LARGEST_FILE
 
 NAMES = [spec.name for spec in fields(Settings)]
 LATER = [spec.name for spec in fields(Settings) if spec.metadata["parse"] is None]
+NO_STORE = "is no store; 'memory://' is"
 FROM_FILE = ["secret", "introspection_client_secret", "store_url"]
 GOOD = {"issuer": "https://issuer.example", "audience": "https://api.example"}
 SECRET = "a secret of more than thirty-two bytes"
@@ -136,7 +137,8 @@ def test_a_setting_is_an_argument_an_environment_name_and_a_key_of_app_config(na
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - EXAMPLES.keys() - {*LATER, *MEMBERS}))
 def test_the_settings_without_an_example_take_a_file_or_a_secret_or_need_a_template(name):
-    assert name in ("secret", "ca_file", "jwks_file", "jwks_snapshot", "config", "tenants")
+    files = ("ca_file", "jwks_file", "jwks_snapshot", "config")
+    assert name in (*files, "secret", "store_url", "tenants")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -316,6 +318,10 @@ def test_the_names_of_files_are_known(name, tmp_path):
     source = from_environment(in_environment(GOOD | {f"{name}_file": str(file)}))
     if name == "secret":
         assert SECRET.encode() == merged(source).secret.value
+    elif name == "store_url":
+        assert problems(source) == (
+            f"BEARERGUARD_STORE_URL_FILE='{file}' (environment) {NO_STORE}",
+        )
     else:
         (problem,) = problems(source)
         assert f"BEARERGUARD_{name.upper()}_FILE='{file}' (environment) is not available" in problem
@@ -492,7 +498,6 @@ def test_a_line_break_in_a_value_begins_no_line_of_the_message():
         ("introspection_client_secret", "hush"),
         ("introspection_auth", "client_secret_basic"),
         ("introspection_key_file", "/key"),
-        ("store_url", "redis://localhost"),
         ("dpop", "accept"),
         ("mtls", "require"),
         ("trusted_proxies", "10.0.0.0/8"),
@@ -506,6 +511,23 @@ def test_a_setting_of_a_later_feature_takes_nothing_but_its_default(name, value)
     assert name in LATER
     (problem,) = problems_with(**{name: value})
     assert "is not available yet" in problem
+
+
+def test_the_store_is_the_memory_of_each_process():
+    assert load(**GOOD | {"store_url": "memory://"}).store_url == "memory://"
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("redis://:hush@localhost", "is not available yet; leave it out, or write 'memory://'"),
+        ("rediss://localhost", "is not available yet; leave it out, or write 'memory://'"),
+        ("memory:", NO_STORE),
+        ("postgres://:hush@localhost", NO_STORE),
+    ],
+)
+def test_another_store_is_refused_and_its_password_not_shown(value, why):
+    assert problems_with(store_url=value) == (f"store_url=*** (argument) {why}",)
 
 
 @pytest.mark.parametrize(

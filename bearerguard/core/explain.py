@@ -15,6 +15,7 @@ from bearerguard.core.hints import hint_for
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
 from bearerguard.core.signature import VerifiedToken, verify
+from bearerguard.core.standing import check_listed_status, check_revocation
 from bearerguard.core.token import UnverifiedToken, check_size, read_claims, read_header, split
 from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError, UnavailableError
@@ -34,7 +35,7 @@ CHECKS = (
     *map(_name, RULES_BEFORE_SIGNATURE),
     *("key", "signature"),
     *map(_name, RULES_AFTER_SIGNATURE),
-    "authorization",
+    *("authorization", "revocation", "status"),
 )
 
 
@@ -108,7 +109,19 @@ def _decide(report: Explanation, token: UnverifiedToken, policy: Policy, now: fl
         report.run(_name(rule), partial(rule, token.claims, policy, now))
     if found is not None and report.accepted:
         verified, query = found
-        report.run("authorization", partial(authorize, verified, policy, query))
+        known = report.run("authorization", partial(authorize, verified, policy, query))
+        if known is not None:
+            yield from _run(report, "revocation", check_revocation(known, now))
+            yield from _run(report, "status", check_listed_status(known))
+
+
+def _run(report: Explanation, name: str, check: Flow[None]) -> Flow[None]:
+    try:
+        yield from check
+    except (RejectedError, UnavailableError) as error:
+        report.note_refusal(name, error)
+    else:
+        report.checks.append(CheckReport(name, passed=True))
 
 
 def _verify(

@@ -25,6 +25,11 @@ HINTS = {
     "authentication_too_weak": "the route needs one of these acr values: does the issuer send acr?",
     "authentication_too_old": "the route needs a newer login: does the issuer send auth_time?",
     "token_bound": "the token is bound to a key of its client and is no Bearer token",
+    "status_not_supported": "this API looks statuses up in a status list, and in nothing else",
+    "status_uri_not_allowed": "a status list is read from the host of its issuer alone",
+    "status_unknown": "the issuer's status list does not say that this token is valid",
+    "suspended": "the issuer's status list says that the token is suspended for now",
+    "revoked": "the client should get a new token, if its user may still have one",
 }
 
 

@@ -17,6 +17,7 @@ from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signature import MOST_KEYS_TRIED, VerifiedToken
+from bearerguard.core.status_list import StatusReference, status_reference
 from bearerguard.core.times import validity
 
 
@@ -24,6 +25,8 @@ class KnownToken(NamedTuple):
     """A token that passed every check, the policy and the key by which it did, and until when.
 
     ``valid_from`` and ``valid_until`` are seconds since 1970: what the rules about time allow.
+    ``session_id`` and ``status`` are by what the token may be revoked: its claim ``sid``, and its
+    place in a status list.
     """
 
     token: AccessToken
@@ -32,6 +35,8 @@ class KnownToken(NamedTuple):
     query: KeyQuery
     valid_from: float
     valid_until: float
+    session_id: str | None = None
+    status: StatusReference | None = None
 
     def holds(self, policy: Policy | None, keys: Sequence[Key] | None, now: float) -> bool:
         """Tell whether the same token would be verified by the same key and policy now.
@@ -50,7 +55,16 @@ class KnownToken(NamedTuple):
 def known_token_of(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:
     """Note what came of a verified token whose claims passed every rule.
 
-    Refuses: "claim_malformed", for scopes or roles in a shape that nobody can read.
+    A ``sid`` that is no text names no session that could be ended; then the subject counts.
+    Refuses: "claim_malformed", for scopes, roles or a status in a shape that nobody can read;
+    "status_not_supported".
     """
+    claims = verified.token.claims
     token = access_token_of(verified, policy)
-    return KnownToken(token, policy, verified.key, query, *validity(verified.token.claims, policy))
+    valid_from, valid_until = validity(claims, policy)
+    session_id = claims.get("sid")
+    if not isinstance(session_id, str):
+        session_id = None
+    status = status_reference(claims) if "status" in claims else None
+    known = (token, policy, verified.key, query, valid_from, valid_until)
+    return KnownToken(*known, session_id, status)

@@ -1,4 +1,4 @@
-"""What a decision may have to wait for: keys, and who an issuer is.
+"""What a decision may have to wait for: keys, who an issuer is, what was revoked, a status list.
 
 A flow yields a query and is sent the answer; how its driver gets that is none of its business.
 """
@@ -32,7 +32,28 @@ class IssuerQuery(NamedTuple):
     issuer: str
 
 
-Query = KeyQuery | IssuerQuery
+class RevocationQuery(NamedTuple):
+    """What is marked as revoked, of these names of an issuer (:mod:`bearerguard.core.revocation`).
+
+    The answer is a mark or None for each name, in their order, or UnavailableError thrown.
+    """
+
+    issuer: str
+    names: tuple[str, ...]
+
+
+class StatusQuery(NamedTuple):
+    """Which statuses an issuer's list has (:mod:`bearerguard.core.status_list`).
+
+    The answer is the statuses; RejectedError thrown for a URI that is not the issuer's, or
+    UnavailableError.
+    """
+
+    issuer: str
+    uri: str
+
+
+Query = KeyQuery | IssuerQuery | RevocationQuery | StatusQuery
 Result = TypeVar("Result")
-# What is sent depends on the query: keys, or a policy or None.
+# What is sent depends on the query: see there.
 Flow = Generator[Query, Any, Result]

@@ -10,6 +10,7 @@ recently used ones give way, and cost a verification when they come again.
 
 import hashlib
 import threading
+from collections.abc import Callable
 
 from cachetools import LRUCache
 
@@ -74,6 +75,17 @@ class VerifiedTokens:
         with self._lock:
             try:
                 self._tokens[digest] = known
+            except BaseException:
+                self._forget()
+                raise
+
+    def drop(self, is_concerned: Callable[[KnownToken], bool]) -> None:
+        """Forget the tokens of which something may have changed."""
+        with self._lock:
+            try:
+                for digest, known in list(self._tokens.items()):
+                    if is_concerned(known):
+                        del self._tokens[digest]
             except BaseException:
                 self._forget()
                 raise

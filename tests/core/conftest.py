@@ -12,6 +12,8 @@ from bearerguard.core.jwk import parse_key
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
 from bearerguard.core.profile import RFC9068
+from bearerguard.core.queries import RevocationQuery, StatusQuery
+from bearerguard.core.revocation import Mark
 from bearerguard.core.trust import Trust
 from bearerguard.testing import Issuer, SigningKey
 
@@ -20,14 +22,17 @@ API = "https://api.example"
 
 @dataclass
 class Driver:
-    """``keys`` by issuer, ``newer`` for a second question, ``policies`` of the issuers looked up.
+    """``keys`` by issuer, ``newer`` for a second question, ``policies`` of the issuers looked up,
+    ``marks`` by name and ``statuses`` by URI.
 
-    ``queries`` are those that the last flow asked. An exception in a table is thrown into the flow.
+    ``queries`` are those that the last flow asked but for these two. An exception in a table is thrown into the flow.
     """
 
     keys: dict[str, list[Key]] = field(default_factory=dict)
     newer: dict[str, Any] = field(default_factory=dict)
     policies: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
+    statuses: dict[str, Any] = field(default_factory=dict)
     queries: list[KeyQuery | IssuerQuery] = field(default_factory=list)
 
     def run(self, flow) -> Any:
@@ -39,8 +44,11 @@ class Driver:
                 query = step(argument)
             except StopIteration as done:
                 return done.value
-            self.queries.append(query)
-            argument = self._answer(query)
+            if isinstance(query, RevocationQuery | StatusQuery):
+                argument = self._standing(query)
+            else:
+                self.queries.append(query)
+                argument = self._answer(query)
             step = flow.throw if isinstance(argument, Exception) else flow.send
 
     def outcome(self, flow) -> Any:
@@ -61,6 +69,11 @@ class Driver:
             self.run(authenticate(raw, trust, now))
         assert (refused.value.status, refused.value.error) == (401, "invalid_token")
         return refused.value.reason
+
+    def _standing(self, query: RevocationQuery | StatusQuery) -> Any:
+        if isinstance(query, RevocationQuery):
+            return tuple(self.marks.get(name) for name in query.names)
+        return self.statuses.get(query.uri, RejectedError("status_uri_not_allowed"))
 
     def _answer(self, query: KeyQuery | IssuerQuery) -> Any:
         if isinstance(query, IssuerQuery):

@@ -14,6 +14,8 @@ from bearerguard.core.access import Access
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.explain import CHECKS, explain
 from bearerguard.core.flow import IssuerQuery, authenticate
+from bearerguard.core.revocation import Mark
+from bearerguard.core.standing import check_standing
 from bearerguard.core.trust import Trust
 
 NOW = 1_800_000_000
@@ -52,6 +54,12 @@ STAGES = [
     Stage("client", "client_not_allowed", claims={"client_id": "another"}),
     Stage("match", "claim_mismatch", claims={"tenant": "another"}),
     Stage("authorization", "scope_insufficient", claims={"scope": "other"}),
+    Stage("revocation", "revoked", claims={"sid": "ended"}),
+    Stage(
+        "status",
+        "status_uri_not_allowed",
+        claims={"status": {"status_list": {"idx": 0, "uri": "https://another.example/list"}}},
+    ),
 ]
 
 
@@ -78,6 +86,7 @@ def token_with(issuer, stages):
 def order_guard(issuer):
     rules = {"clients": "client-1", "match": "tenant=acme", "required_scopes": "a"}
     guard = issuer.guard(profile="jwt", **rules)
+    guard.revoke(session_id="ended")
     guard.verify(token_with(issuer, []))  # the keys are there from here on
     return guard
 
@@ -128,12 +137,17 @@ def test_a_hopeless_token_costs_no_key(issuer, first):
 def trust(request, issuer, driver, policy, order_guard):
     """The guard's own policy among others, or as the answer of a look-up."""
     driver.publish(issuer)
+    driver.marks = {"sid ended": Mark(NOW + 1, NOW + 60, is_exact=True)}
     own = order_guard.trust.only
     another = policy("https://b.example")
     if request.param == "configured":
         return Trust.of([another, own])
     driver.policies = {issuer.url: own}
     return Trust.of([another, policy("https://c.example", profile=own.profile)], [issuer.url])
+
+
+def whole_way(raw, trust):
+    yield from check_standing((yield from authenticate(raw, trust, NOW)), NOW)
 
 
 def test_a_token_without_a_defect_passes_with_several_issuers(issuer, driver, trust):
@@ -145,7 +159,7 @@ def test_a_token_without_a_defect_passes_with_several_issuers(issuer, driver, tr
 def test_with_several_issuers_a_token_is_refused_for_the_same_defect(issuer, driver, trust, first):
     """Although its claims are read before its header is judged."""
     for stages in (STAGES[first:], [STAGES[first]]):
-        refusal = driver.outcome(authenticate(token_with(issuer, stages), trust, NOW))
+        refusal = driver.outcome(whole_way(token_with(issuer, stages), trust))
         assert STAGES[first].reason == refusal.reason
 
 

@@ -25,6 +25,7 @@ from bearerguard import (
 from bearerguard.core.access_token import Principal
 from bearerguard.core.explain import CheckReport, Explanation
 from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
+from bearerguard.receiver import EventReceiver
 from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
 
 
@@ -162,3 +163,13 @@ def tests_an_api() -> None:
 
 def reads_the_version() -> None:
     assert_type(bearerguard.__version__, str)
+
+
+async def revokes(guard: Guard, token: AccessToken) -> None:
+    assert_type(guard.revoke(token_id=token.token_id, expires_at=token.expires_at), None)
+    await guard.arevoke(subject="user-1", issued_before=0, issuer=token.issuer)
+    guard.forget(subject="user-1")
+    guard.revoke("user-1")  # type: ignore[call-arg]
+    guard.revoke(subject=5)  # type: ignore[arg-type]
+    EventReceiver(guard, audience=["https://api.example/events", "client-1"])
+    EventReceiver(guard)  # type: ignore[call-arg]

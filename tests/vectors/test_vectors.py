@@ -23,6 +23,7 @@ from bearerguard.core.flow import authenticate
 from bearerguard.core.jwk import PRIVATE_MEMBERS, parse_key, secret_key, thumbprint
 from bearerguard.core.key_set import Key, KeyRefusedError
 from bearerguard.core.signature import verify
+from bearerguard.core.status_list import read_statuses
 from bearerguard.core.token import UnverifiedToken, read_header, split
 from bearerguard.core.trust import Trust
 
@@ -210,7 +211,20 @@ def rfc9964_mldsa(file: Any, policy: Any) -> Iterator[Vector]:
 def token_status_list(file: Any, policy: Any) -> Iterator[Vector]:
     for index, case in enumerate(file["cases"]):
         name = f"case {index} ({case['bits']} bit)"
-        yield name, partial(has_module, "bearerguard.core.status_list"), ()
+        yield name, partial(unpacks, case), ("TSL-4.1-1",)
+
+
+def unpacks(case: dict[str, Any]) -> bool:
+    """Every status that is said not to be zero is found where it is said, and no other one is."""
+    statuses = read_statuses({name: case[name] for name in ("bits", "lst")})
+    if "bytes_hex" in case:
+        return statuses.octets.hex() == case["bytes_hex"]
+    expected = {int(index): status for index, status in case["non_zero"].items()}
+    # An octet that is not zero holds a status that is not.
+    per_octet = 8 // case["bits"]
+    others = {index for index, octet in enumerate(statuses.octets) if octet}
+    found = {index: statuses.at(index) for index in expected}
+    return found == expected and others == {index // per_octet for index in expected}
 
 
 READERS = {
