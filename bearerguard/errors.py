@@ -67,6 +67,8 @@ REASONS: dict[str, Kind] = {
     "claim_malformed": INVALID_TOKEN,
     "wrong_kind_of_token": INVALID_TOKEN,
     "token_bound": INVALID_TOKEN,
+    "token_inactive": INVALID_TOKEN,
+    "scheme_mismatch": INVALID_TOKEN,
     "scope_insufficient": INSUFFICIENT_SCOPE,
     "no_rule_for_path": INSUFFICIENT_SCOPE,
 }

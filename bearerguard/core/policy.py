@@ -4,7 +4,7 @@ Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 EC_ALGORITHMS = ("ES256", "ES384", "ES512")
@@ -93,7 +93,8 @@ class Policy:
     ``issuer`` None is the policy of no issuer: it refuses every token, and ``known_issuers`` are
     those that a token could have come from. ``leeway_s`` and ``max_age_s`` are seconds,
     ``max_bytes`` the longest token that is looked at. ``scopes_allowed`` and ``roles_allowed`` are
-    all that this issuer may grant; None is no limit.
+    all that this issuer may grant; None is no limit. ``opaque_prefix`` is what its opaque tokens
+    begin with; None: nobody asks it about any.
     """
 
     issuer: str | None
@@ -109,3 +110,32 @@ class Policy:
     known_issuers: tuple[str, ...] = ()
     scopes_allowed: frozenset[str] | None = None
     roles_allowed: frozenset[str] | None = None
+    opaque_prefix: str | None = None
+
+
+# RFC 7662 section 2.2: of these an answer need not have any. A missing aud is not overlooked by
+# that: the rule about it decides.
+OPTIONAL_IN_ANSWERS = frozenset({"iss", "aud", "sub", "client_id", "iat", "jti"})
+# No header tells what an opaque token is, and an issuer calls a refresh token active, too. Ory
+# Hydra, Amazon Cognito and Keycloak say which it is in one of these.
+KINDS_IN_ANSWERS = {
+    "token_use": frozenset({"access", "access_token"}),
+    "typ": frozenset({"Bearer", "at+jwt"}),
+}
+
+
+def policy_for_answers(policy: Policy) -> Policy:
+    """Derive the rules for what an issuer answers about an opaque token from those for its JWTs.
+
+    ``exp`` stays required, because it alone bounds for how long anything is believed.
+    """
+    profile = policy.profile
+    kinds = {
+        name: accepted | profile.kind_claims.get(name, frozenset())
+        for name, accepted in KINDS_IN_ANSWERS.items()
+    }
+    required = profile.required_claims - OPTIONAL_IN_ANSWERS
+    looser = replace(
+        profile, required_claims=required, kind_claims={**profile.kind_claims, **kinds}
+    )
+    return replace(policy, profile=looser)

@@ -1,9 +1,10 @@
-"""What a decision may have to wait for: keys, and who an issuer is.
+"""What a decision may have to wait for: keys, who an issuer is, and what it says of a token.
 
 A flow yields a query and is sent the answer; how its driver gets that is none of its business.
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from bearerguard.core.key_set import Key
@@ -32,7 +33,19 @@ class IssuerQuery(NamedTuple):
     issuer: str
 
 
-Query = KeyQuery | IssuerQuery
+@dataclass(frozen=True, slots=True)
+class IntrospectionQuery:
+    """What an issuer says of an opaque token (RFC 7662).
+
+    The answer is a JSON object of the members that the issuer gave, as bytes, or UnavailableError
+    thrown. It vouches for nothing: whether the token is active stands in it.
+    """
+
+    issuer: str
+    raw: str = field(repr=False)
+
+
+Query = KeyQuery | IssuerQuery | IntrospectionQuery
 Result = TypeVar("Result")
-# What is sent depends on the query: keys, or a policy or None.
+# What is sent depends on the query: keys, a policy or None, bytes.
 Flow = Generator[Query, Any, Result]
