@@ -6,10 +6,12 @@ from bearerguard.configuration import Configuration, configure
 from bearerguard.core import signature
 from bearerguard.core.issuer_patterns import IssuerPatterns
 from bearerguard.core.key_set import Key
-from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
-from bearerguard.core.queries import KeyQuery, Query
+from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
+from bearerguard.core.queries import IntrospectionQuery, KeyQuery, Query
 from bearerguard.core.trust import Trust
+from bearerguard.drivers import Answered
 from bearerguard.errors import ConfigurationError, UnavailableError
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.log import log_start, logger
@@ -59,8 +61,8 @@ class Directory:
         resolved = [] if self._resolver is None else self._resolver.known()
         return [*self._configured.values(), *resolved]
 
-    def answer(self, query: Query) -> Sequence[Key] | Policy | None:
-        """Give the keys, or the rules, that the flow asks for; this may wait.
+    def answer(self, query: Query) -> Answered:
+        """Give the keys, rules, or an issuer's word that the flow asks for; this may wait.
 
         Raises:
             RejectedError: "key_unknown".
@@ -69,27 +71,39 @@ class Directory:
         """
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.keys(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).answer(query.raw)
         known = None if self._resolver is None else self._resolver.find(query.issuer)
         return None if known is None else known.policy
 
-    def at_once(self, query: Query) -> Sequence[Key] | None:
-        """Give what is there and needs nothing done; nothing where it has to be asked for."""
-        if not isinstance(query, KeyQuery):
-            return None
+    def at_once(self, query: KeyQuery) -> Sequence[Key] | None:
+        """Give the keys that are there and need nothing done; nothing where one has to ask."""
         known = self._configured.get(query.issuer)
         return None if known is None or query.tried else known.keys.at_once(query.kid)
 
-    async def aanswer(self, query: Query) -> Sequence[Key] | Policy | None:
+    def answer_at_once(self, query: Query) -> Answered:
+        """Do the same for any question."""
+        if isinstance(query, KeyQuery):
+            return self.at_once(query)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).at_once(query.raw)
+        return None
+
+    async def aanswer(self, query: Query) -> Answered:
         """Do the same from a task; never raises RuntimeError."""
         if isinstance(query, KeyQuery):
             return await self._known(query.issuer).keys.akeys(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return await self._introspector(query.issuer).aanswer(query.raw)
         known = None if self._resolver is None else await self._resolver.afind(query.issuer)
         return None if known is None else known.policy
 
-    def present(self, query: Query) -> Sequence[Key] | Policy | None:
+    def present(self, query: Query) -> Answered:
         """Do the same with what is there, without any fetch or question."""
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.present(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).present(query.raw)
         known = None if self._resolver is None else self._resolver.present(query.issuer)
         return None if known is None else known.policy
 
@@ -97,6 +111,12 @@ class Directory:
         """Note whose token was good: an issuer that was resolved is kept while it is in use."""
         if self._resolver is not None:
             self._resolver.verified(issuer)
+
+    def _introspector(self, issuer: str) -> Introspector:
+        introspector = self._known(issuer).introspector
+        if introspector is None:
+            raise UnavailableError("this issuer is not asked about opaque tokens")
+        return introspector
 
     def _known(self, issuer: str) -> KnownIssuer:
         known = self._configured.get(issuer)

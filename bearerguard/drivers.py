@@ -7,7 +7,7 @@ from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, Query, Result
 from bearerguard.errors import RejectedError, UnavailableError
 
-Answered = Sequence[Key] | Policy | None
+Answered = Sequence[Key] | Policy | bytes | None
 
 
 def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:

@@ -124,14 +124,17 @@ class Guard:
         Raises:
             RejectedError: the token is not good for this API.
             UnavailableError: the issuer's keys cannot be had.
-            RuntimeError: the keys must be fetched first, and this thread runs an event loop.
+            RuntimeError: the issuer must be asked first, and this thread runs an event loop.
         """
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
         if known is None or not self._holds_at_once(known):
             found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
             if not isinstance(found, KnownToken):
-                found = drive(found, self.issuers.answer)
+                decided = drive(found, self.issuers.answer)
+                if isinstance(decided, AccessToken):  # an opaque one: its issuer's word is kept
+                    return decided
+                found = decided
             self._note(found, known, digest)
             known = found
         return copy_of(known.token)
@@ -143,7 +146,11 @@ class Guard:
         if known is None or not self._holds_at_once(known):
             found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
             if not isinstance(found, KnownToken):
-                found = await adrive(found, self.issuers.at_once, self.issuers.aanswer)
+                issuers = self.issuers
+                decided = await adrive(found, issuers.answer_at_once, issuers.aanswer)
+                if isinstance(decided, AccessToken):
+                    return decided
+                found = decided
             self._note(found, known, digest)
             known = found
         return copy_of(known.token)
@@ -188,11 +195,14 @@ class Guard:
     async def aexplain(self, raw: str) -> Explanation:
         """Run every check on a token, fetching the keys where needed; never raises."""
         flow = explain(raw, self.trust, self.clock())
-        return await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
+        return await adrive(flow, self.issuers.answer_at_once, self.issuers.aanswer)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
-        return {known.settings.issuer: known.keys.status() for known in self.issuers.all()}
+        """Describe the keys of each issuer: state, key ids, age, last error, next refresh.
+
+        Where an issuer is asked about opaque tokens, also how that goes, under "introspection".
+        """
+        return {known.settings.issuer: known.status() for known in self.issuers.all()}
 
     def ready(self) -> bool:
         """Tell whether there are keys to decide with, of one configured issuer at least.

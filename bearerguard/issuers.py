@@ -8,13 +8,21 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import SystemRandom
+from typing import Any
 
 from bearerguard.core.jwk import secret_key
-from bearerguard.core.key_set import KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.core.policy import Policy
+from bearerguard.core.queries import KeyQuery, Query
 from bearerguard.errors import UnavailableError
 from bearerguard.events import OnEvent
+from bearerguard.introspection.cache import KeptAnswers
+from bearerguard.introspection.circuit import Circuit
+from bearerguard.introspection.client_auth import ClientAuth, KeyAuth, SecretAuth
+from bearerguard.introspection.endpoint import Endpoint
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
@@ -55,8 +63,16 @@ class KnownIssuer:
         self.means = means
         self.policy: Policy = settings.policy(means.supported)
         self.keys: Keys = keys_of(settings, means)
+        self.introspector = introspector_of(self) if settings.introspects else None
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys, and how asking about opaque tokens goes where that is done."""
+        described = self.keys.status()
+        if self.introspector is not None:
+            described["introspection"] = self.introspector.status()
+        return described
 
     def has_keys(self) -> bool:
         """Tell whether there are keys to decide with."""
@@ -98,6 +114,46 @@ def keys_of(settings: Settings, means: Means) -> Keys:
     if before is not None:
         cache.restore(before, means.key_clock())
     return KeySource(load, cache, means.key_clock, means.on_event)
+
+
+def introspector_of(known: KnownIssuer) -> Introspector:
+    """Make what asks an issuer about opaque tokens, as its settings describe it."""
+    settings, means = known.settings, known.means
+
+    def keys(query: Query) -> Sequence[Key]:
+        # Those that the issuer has when they are needed: a test may exchange them.
+        return known.keys.keys(query.kid, query.tried) if isinstance(query, KeyQuery) else ()
+
+    endpoint = Endpoint(
+        policy=known.policy,
+        client_id=settings.introspection_client_id or "",
+        auth=_client_auth(settings, means),
+        fetcher=means.fetcher or HttpFetcher(settings.ca_file),
+        keys=keys,
+        clock=means.key_clock,
+        wall_clock=means.clock,
+        url=settings.introspection_uri,
+        is_signed=settings.introspection_signed,
+        http_allowed=settings.allow_http,
+    )
+    return Introspector(
+        issuer=settings.issuer,
+        ask=endpoint.ask,
+        answers=partial(KeptAnswers, settings.introspection_ttl),
+        circuit=Circuit(SystemRandom().random),
+        clock=means.key_clock,
+        wall_clock=means.clock,
+        timeout_s=settings.jwks_timeout,
+    )
+
+
+def _client_auth(settings: Settings, means: Means) -> ClientAuth:
+    client_id = settings.introspection_client_id or ""
+    if settings.introspection_key_file is not None:
+        return KeyAuth(client_id, settings.introspection_key_file, settings.issuer, means.clock)
+    secret = settings.introspection_client_secret
+    text = "" if secret is None else secret.value.decode()
+    return SecretAuth(client_id, text, settings.introspection_auth)
 
 
 def _shared(load: Load, file: str, settings: Settings, means: Means) -> SharedKeys:

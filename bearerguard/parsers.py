@@ -37,7 +37,7 @@ PROVIDERS = frozenset({
 
 
 class Secret:
-    """An HMAC secret. It is shown as ``***`` everywhere.
+    """A secret, as bytes. It is shown as ``***`` everywhere.
 
     No dataclass: ``dataclasses.asdict(settings)`` would take it apart and show it.
     """

@@ -88,7 +88,7 @@ class AccessToken:
 
 
 def access_token_of(verified: "VerifiedToken | ActiveToken", policy: Policy) -> AccessToken:
-    """Build the AccessToken of a token whose issuer vouches for it and whose claims passed every rule.
+    """Build the AccessToken of a token whose issuer vouched for it; its claims passed every rule.
 
     What the issuer may not grant is left out: its tokens say what it likes, and the operator says
     what of that counts here.

@@ -6,8 +6,7 @@ from bearerguard.errors import RejectedError
 
 HINTS = {
     "token_encrypted": "ask the issuer for signed access tokens; encrypted ones are not supported",
-    "token_malformed": "an opaque token? set INTROSPECTION_CLIENT_ID and what belongs to it; with a "
-    "TOKEN_PREFIX, compare it with the token",
+    "token_malformed": "an opaque token? set INTROSPECTION_CLIENT_ID (and TOKEN_PREFIX)",
     "type_mismatch": "an ID token? if the issuer's access tokens say JWT, set PROFILE to jwt",
     "algorithm_not_allowed": "compare the setting ALGORITHMS with what the issuer signs with",
     "expired": "the client should fetch a new token; if it just did, compare the clocks",
@@ -21,7 +20,7 @@ HINTS = {
     "claim_missing": "a strict RFC 9068 profile? PROFILE jwt asks for fewer claims",
     "wrong_kind_of_token": "send the access token, not the ID, refresh or logout token",
     "token_bound": "the token is bound to a key of its client and is no Bearer token",
-    "token_inactive": "the issuer says so: expired, revoked, never issued, or not for this client id",
+    "token_inactive": "the issuer says so: expired, revoked, never issued, or not for this API",
     "scheme_mismatch": "the issuer made the token for another scheme than Bearer, as DPoP",
 }
 

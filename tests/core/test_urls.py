@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from bearerguard import ConfigurationError, Guard
 from bearerguard.core.urls import (
     is_loopback,
-    problem_of_issuer,
     problem_of_found_url,
+    problem_of_issuer,
     problem_of_url,
     same_origin,
     well_known_urls,
