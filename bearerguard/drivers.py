@@ -1,16 +1,18 @@
 """The two ways to take a flow to its end: one waits in the thread, the other in the task."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, TypeVar
 
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, Query, Result
 from bearerguard.errors import RejectedError, UnavailableError
 
+Asked = TypeVar("Asked")
 Answered = Sequence[Key] | Policy | bytes | None
 
 
-def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:
+def drive(flow: Generator[Asked, Any, Result], answer: Callable[[Asked], Answered]) -> Result:
     """Take a flow to its end; ``answer`` gives what it asks for, and may wait for that."""
     try:
         query = next(flow)

@@ -15,7 +15,7 @@ from typing import Any
 from bearerguard.core.jwk import secret_key
 from bearerguard.core.key_set import Key, KeySet
 from bearerguard.core.policy import Policy
-from bearerguard.core.queries import KeyQuery, Query
+from bearerguard.core.queries import KeyQuery
 from bearerguard.errors import UnavailableError
 from bearerguard.events import OnEvent
 from bearerguard.introspection.cache import KeptAnswers
@@ -63,9 +63,15 @@ class KnownIssuer:
         self.means = means
         self.policy: Policy = settings.policy(means.supported)
         self.keys: Keys = keys_of(settings, means)
-        self.introspector = introspector_of(self) if settings.introspects else None
+        self.introspector: Introspector | None = None
+        if settings.introspects:
+            self.introspector = introspector_of(settings, means, self.policy, self.keys_for)
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
+
+    def keys_for(self, query: KeyQuery) -> Sequence[Key]:
+        """Give the keys that a flow asks for, as :meth:`.jwks.keys.Keys.keys` does."""
+        return self.keys.keys(query.kid, query.tried)
 
     def status(self) -> dict[str, Any]:
         """Describe the keys, and how asking about opaque tokens goes where that is done."""
@@ -116,16 +122,15 @@ def keys_of(settings: Settings, means: Means) -> Keys:
     return KeySource(load, cache, means.key_clock, means.on_event)
 
 
-def introspector_of(known: KnownIssuer) -> Introspector:
-    """Make what asks an issuer about opaque tokens, as its settings describe it."""
-    settings, means = known.settings, known.means
+def introspector_of(
+    settings: Settings, means: Means, policy: Policy, keys: Callable[[KeyQuery], Sequence[Key]]
+) -> Introspector:
+    """Make what asks an issuer about opaque tokens, as its settings describe it.
 
-    def keys(query: Query) -> Sequence[Key]:
-        # Those that the issuer has when they are needed: a test may exchange them.
-        return known.keys.keys(query.kid, query.tried) if isinstance(query, KeyQuery) else ()
-
+    ``keys`` gives its keys, for signed answers.
+    """
     endpoint = Endpoint(
-        policy=known.policy,
+        policy=policy,
         client_id=settings.introspection_client_id or "",
         auth=_client_auth(settings, means),
         fetcher=means.fetcher or HttpFetcher(settings.ca_file),

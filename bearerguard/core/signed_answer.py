@@ -6,7 +6,7 @@ Whatever is wrong with it is the issuer's fault, or that of somebody on the way:
 whether the token is good, so that each refusal here is 503.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from bearerguard.core.claims import (
     check_not_before,
 )
 from bearerguard.core.policy import Policy
-from bearerguard.core.queries import Flow, KeyQuery
+from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signature import verify
 from bearerguard.core.token import TokenHeader, check_size, read_claims, read_header, split
 from bearerguard.errors import RejectedError, UnavailableError
@@ -39,7 +39,7 @@ ANSWER_JWT_RULES: Sequence[ClaimRule] = (
 
 def read_signed_answer(
     answer: str, policy: Policy, client_id: str, max_bytes: int, now: float
-) -> Flow[dict[str, Any]]:
+) -> Generator[KeyQuery, Any, dict[str, Any]]:
     """Verify a signed answer and give what it says of the token.
 
     ``policy`` is that of the issuer's tokens, ``client_id`` the name of this API at the issuer.

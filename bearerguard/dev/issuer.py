@@ -52,6 +52,11 @@ class Issuer:
         return self.keys[-1]
 
     @property
+    def introspection_uri(self) -> str:
+        """Where the issuer tells what it knows of opaque tokens."""
+        return f"{self.url.rstrip('/')}/introspect"
+
+    @property
     def jwks_uri(self) -> str:
         """Where the issuer publishes its keys."""
         return f"{self.url.rstrip('/')}/jwks.json"
@@ -122,7 +127,7 @@ class Issuer:
             "issuer": self.url,
             "jwks_uri": self.jwks_uri,
             "token_endpoint": f"{self.url.rstrip('/')}/token",
-            "introspection_endpoint": f"{self.url.rstrip('/')}/introspect",
+            "introspection_endpoint": self.introspection_uri,
             "response_types_supported": ["code"],
         }
 
@@ -165,10 +170,20 @@ class Issuer:
         if self.is_down:
             raise FetchError(f"{url}: the issuer is down")
         if form is not None:
-            return _json_answer(self.introspect(form["token"]))
+            return self._answer_about(form["token"], headers["Accept"])
         if url == self.jwks_uri:
             return _json_answer(self.jwks())
         return _json_answer(self.metadata()) if url in well_known_urls(self.url) else Fetched(404)
+
+    def _answer_about(self, token: str, kind: str) -> Fetched:
+        """RFC 7662 section 2.2, or, where that is asked for, RFC 9701 section 5."""
+        answer = self.introspect(token)
+        if not kind.endswith("jwt"):
+            return _json_answer(answer)
+        content = {"iss": self.url, "aud": self.audience, "iat": int(self.clock())}
+        payload = json.dumps({**content, "token_introspection": answer}).encode()
+        signed = self.sign(payload, header={"typ": kind.removeprefix("application/")})
+        return Fetched(200, {"content-type": kind}, signed.encode())
 
     def guard(self, **settings: Any) -> Guard:
         """Make a guard for this issuer's tokens that never opens a socket."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from bearerguard.core.encoding import EncodingError, read_json_object
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
-from bearerguard.core.queries import Query
+from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signed_answer import MEDIA_TYPE, read_signed_answer
 from bearerguard.drivers import drive
 from bearerguard.errors import UnavailableError
@@ -66,7 +66,7 @@ class Endpoint:
     client_id: str
     auth: ClientAuth
     fetcher: Fetcher
-    keys: Callable[[Query], Sequence[Key]]
+    keys: Callable[[KeyQuery], Sequence[Key]]
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     url: str | None = None
