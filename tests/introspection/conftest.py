@@ -151,7 +151,7 @@ def client() -> dict[str, str]:
     return CLIENT
 
 
-@pytest.fixture(scope="session")
-def hostile() -> ModuleType:
-    """The endpoints of tests/jwks/test_hostile_endpoints.py, each a real socket's."""
-    return by_path("jwks", "test_hostile_endpoints")
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, and its private key, in one file."""
+    return by_path("jwks", "test_figures").certificate.__wrapped__(tmp_path)
