@@ -11,7 +11,6 @@ system gives that up; nobody waits for it for longer than the time-out.
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +18,10 @@ from bearerguard.errors import UnavailableError
 from bearerguard.forks import start_over_after_fork
 from bearerguard.introspection.cache import KeptAnswers, digest_of, expires_in_s
 from bearerguard.introspection.circuit import Circuit
+from bearerguard.introspection.dispatcher import Dispatcher
 from bearerguard.introspection.endpoint import Ask, Failure, ask_safely
 from bearerguard.introspection.flight import NO_ANSWER, Flight
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
-
-MOST_REQUESTS = 20
-MOST_QUEUED = 1000
 
 logger = logging.getLogger("bearerguard.introspection")
 
@@ -63,8 +60,7 @@ class Introspector:
         self._lock = threading.Lock()
         self._answers = self._make_answers()  # a fork may have caught them half written
         self._flights: dict[bytes, Flight] = {}
-        self._queue: deque[Flight] = deque()
-        self._running = 0
+        self._requests = Dispatcher(self)
         self._circuit.is_trying = False
 
     def answer(self, raw: str) -> bytes:
@@ -112,8 +108,8 @@ class Introspector:
                 "state": self._circuit.state(now),
                 "next_try_s": self._circuit.wait_s(now),
                 "last_error": self._last_error,
-                "requests": self._running,
-                "queued": len(self._queue),
+                "requests": self._requests.running,
+                "queued": self._requests.queued,
                 "kept": len(self._answers),
             }
 
@@ -138,78 +134,60 @@ class Introspector:
         return flight
 
     def _begin(self, digest: bytes, raw: str, now: float) -> Flight:
-        """Begin a question, or put it into the queue. The caller holds the lock, here and below."""
+        """Begin a question. The caller holds the lock, as below where a method does not take it."""
         self._check_circuit(now)
-        if len(self._queue) >= MOST_QUEUED:
-            raise UnavailableError("too many opaque tokens wait to be introspected")
-        flight = self._flights[digest] = Flight(digest, raw, now + self._timeout_s)
-        if self._running < MOST_REQUESTS:
-            self._start(flight)
-        else:
-            self._queue.append(flight)
+        flight = Flight(digest, raw, now + self._timeout_s)
+        self._requests.put(flight)
+        self._flights[digest] = flight
         return flight
 
-    def _check_circuit(self, now: float) -> None:
-        wait_s = self._circuit.wait_s(now)
-        if wait_s > 0:
-            detail = f"introspection is held off: {self._last_error}"
-            raise UnavailableError(detail, retry_after=wait_s)
-
-    def _start(self, flight: Flight) -> None:
-        """Make a request in a thread of its own."""
-        name = "bearerguard-introspect"
-        thread = threading.Thread(target=self._run, args=(flight,), name=name, daemon=True)
-        self._running += 1
-        try:
-            thread.start()
-        except BaseException as error:
-            # Ctrl-C, or the process has no thread left to give.
-            self._running -= 1
-            self._land(flight, UnavailableError(f"no thread could be started: {error}"))
-            if not isinstance(error, Exception):
-                raise
-        else:
-            self._circuit.begin()
-
-    def _run(self, flight: Flight) -> None:
-        """Be the thread of one request."""
-        found = ask_safely(self._ask, flight.raw, flight.until)
-        life_s = None
-        if isinstance(found, Failure):
-            logger.warning("introspection at %s failed: %s", self._issuer, found.detail)
-        else:
-            life_s = expires_in_s(found, self._wall_clock())
+    def admit(self, flight: Flight) -> bool:
+        """See :class:`.dispatcher.Owner`: whom nobody waits for any more is dropped."""
         with self._lock:
             now = self._clock()
-            self._running -= 1
-            if isinstance(found, Failure):
-                self._land(flight, self._failed(found, now))
-            else:
-                self._circuit.succeeded()
-                self._answers.keep(flight.digest, found, now, life_s)
-                self._land(flight, found)
-            self._go_on(now)
-
-    def _failed(self, failure: Failure, now: float) -> UnavailableError:
-        if failure.is_of_this_request:
-            self._circuit.succeeded()
-        else:
-            self._last_error = failure.detail
-            self._circuit.failed(now, failure.retry_after_s)
-        return UnavailableError(failure.detail, retry_after=self._circuit.wait_s(now))
-
-    def _go_on(self, now: float) -> None:
-        """Begin what stands in the queue; whom nobody waits for any more is dropped."""
-        while self._queue and self._running < MOST_REQUESTS:
-            flight = self._queue.popleft()
             try:
                 if now >= flight.until:
                     raise UnavailableError(NO_ANSWER)  # noqa: TRY301  one way out for both
                 self._check_circuit(now)
             except UnavailableError as error:
                 self._land(flight, error)
+                return False
+            self._circuit.begin()
+            return True
+
+    def run(self, flight: Flight) -> None:
+        """See :class:`.dispatcher.Owner`."""
+        found = ask_safely(self._ask, flight.raw, flight.until)
+        if isinstance(found, Failure):
+            logger.warning("introspection at %s failed: %s", self._issuer, found.detail)
+            self._fail(flight, found)
+            return
+        life_s = expires_in_s(found, self._wall_clock())
+        with self._lock:
+            self._circuit.succeeded()
+            self._answers.keep(flight.digest, found, self._clock(), life_s)
+            self._land(flight, found)
+
+    def lose(self, flight: Flight, why: str) -> None:
+        """See :class:`.dispatcher.Owner`."""
+        self._fail(flight, Failure(why))
+
+    def _fail(self, flight: Flight, failure: Failure) -> None:
+        with self._lock:
+            now = self._clock()
+            if failure.is_of_this_request:
+                self._circuit.succeeded()
             else:
-                self._start(flight)
+                self._last_error = failure.detail
+                self._circuit.failed(now, failure.retry_after_s)
+            wait_s = self._circuit.wait_s(now)
+            self._land(flight, UnavailableError(failure.detail, retry_after=wait_s))
+
+    def _check_circuit(self, now: float) -> None:
+        wait_s = self._circuit.wait_s(now)
+        if wait_s > 0:
+            detail = f"introspection is held off: {self._last_error}"
+            raise UnavailableError(detail, retry_after=wait_s)
 
     def _land(self, flight: Flight, outcome: bytes | UnavailableError) -> None:
         """Tell everybody who waits."""

@@ -9,12 +9,14 @@ import pytest
 import trio
 
 from bearerguard import Guard, RejectedError, UnavailableError
-from bearerguard.introspection import introspector as module
+from bearerguard.introspection import dispatcher
 from bearerguard.introspection.cache import KeptAnswers
 from bearerguard.introspection.circuit import FAILURES_TO_OPEN, Circuit
+from bearerguard.introspection.dispatcher import MOST_QUEUED, MOST_REQUESTS
 from bearerguard.introspection.endpoint import OddRequestError
-from bearerguard.introspection.introspector import MOST_QUEUED, MOST_REQUESTS, Introspector
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.jwks.fetch import FetchError
+from bearerguard.jwks.waiting import wait_in_thread
 
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 20.0
@@ -125,7 +127,7 @@ def test_everybody_with_one_token_waits_for_one_request(make, endpoint, ttl_s, e
     def ask():
         step = asks._step("1")
         waiting.release()
-        module.wait_in_thread(step.landed, PATIENCE_S)
+        wait_in_thread(step.landed, PATIENCE_S)
         try:
             return step.outcome()
         except UnavailableError as refusal:
@@ -170,16 +172,20 @@ def test_a_bounded_number_of_requests_runs_and_the_others_queue(make, endpoint):
 def test_a_full_queue_is_503(make, endpoint):
     asks = make()
     endpoint.gate.clear()
-    for number in range(MOST_REQUESTS + MOST_QUEUED):
+    for number in range(MOST_REQUESTS):
         asks._step(str(number))
+    endpoint.wait_for(MOST_REQUESTS)
+    for number in range(MOST_QUEUED):
+        asks._step(f"queued {number}")
     assert "too many" in detail(asks.answer, "one more")
-    asks._queue.clear()
+    asks._requests._queue.clear()
 
 
 def test_whom_nobody_waits_for_any_more_is_dropped_from_the_queue(make, endpoint, clock):
     asks = make(timeout_s=5.0)
     endpoint.gate.clear()
     running = [asks._step(str(number)) for number in range(MOST_REQUESTS)]
+    endpoint.wait_for(MOST_REQUESTS)
     late = asks._step("late")
     clock.tick(5)
     soon = asks._step("soon")
@@ -196,6 +202,7 @@ def test_who_stands_in_the_queue_when_the_circuit_opens_hears_of_it(make, endpoi
     endpoint.gate.clear()
     for number in range(MOST_REQUESTS):
         asks._step(str(number))
+    endpoint.wait_for(MOST_REQUESTS)
     queued = [asks._step(f"queued {number}") for number in range(50)]
     endpoint.gate.set()
 
@@ -273,22 +280,50 @@ def test_whatever_goes_wrong_those_who_wait_hear_of_it_and_not_of_the_token(make
     assert detail(asks.answer, "other") == "no keys"
 
 
-class NoThread(threading.Thread):
-    error = RuntimeError("can't start new thread")
+def without(name, error):
+    """Threads as ever, but for those of one name, which do not start."""
 
-    def start(self):
-        raise self.error
+    class Thread(threading.Thread):
+        def start(self):
+            if self.name == name:
+                raise error
+            super().start()
+
+    return Thread
 
 
-def test_without_a_thread_it_is_503_and_works_again_later(make, endpoint, monkeypatch):
+@pytest.mark.parametrize("name", ["bearerguard-introspect-dispatcher", "bearerguard-introspect"])
+def test_without_a_thread_it_is_503_and_works_again_later(make, endpoint, monkeypatch, name):
     asks = make()
     with monkeypatch.context() as patch:
-        patch.setattr(module.threading, "Thread", NoThread)
-        assert "no thread could be started" in detail(asks.answer, "1")
-        patch.setattr(NoThread, "error", KeyboardInterrupt())
+        patch.setattr(dispatcher.threading, "Thread", without(name, RuntimeError("no more")))
+        assert "no thread could be started: no more" in detail(asks.answer, "1")
+        assert (asks.status()["requests"], asks.status()["queued"]) == (0, 0)
+    assert asks.answer("1") == ACTIVE
+
+
+def test_ctrl_c_while_a_thread_starts_leaves_nothing_behind(make, endpoint, monkeypatch):
+    asks = make()
+    with monkeypatch.context() as patch:
+        name = "bearerguard-introspect-dispatcher"
+        patch.setattr(dispatcher.threading, "Thread", without(name, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             asks.answer("1")
     assert asks.answer("1") == ACTIVE
+
+
+def test_the_thread_that_starts_the_others_ends_when_there_is_nothing_to_do(
+    make, endpoint, monkeypatch
+):
+    """An idle thread would be one more thing to fork; the next token starts another one."""
+    monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
+    asks = make()
+    for raw in ("1", "2"):
+        assert asks.answer(raw) == ACTIVE
+        for thread in threading.enumerate():
+            if thread.name == "bearerguard-introspect-dispatcher":
+                thread.join(PATIENCE_S)
+        assert not asks._requests._is_on
 
 
 @pytest.mark.parametrize("library", RUNS)
@@ -356,6 +391,7 @@ def test_a_forked_child_begins_anew(make, endpoint):
     lock.release()
     endpoint.gate.set()
     assert asks.answer("1") == ACTIVE
+    assert asyncio.run(asks.aanswer("1")) == ACTIVE
 
 
 def test_each_way_to_ask_ends_the_same(issuer, asking):
