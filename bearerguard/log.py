@@ -30,6 +30,9 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
     profile = f"profile {settings.profile_in_force()}, as PROFILE={settings.profile} says"
     logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile)
     logger.info("algorithms allowed: %s", algorithms)
+    if settings.introspects:
+        where = settings.introspection_uri or "the endpoint that its metadata name"
+        logger.info("asking about opaque tokens of %s: %s", settings.issuer, where)
     if settings.allow_http:
         logger.warning("allow_http is on: whoever is on the way can replace the issuer's keys")
     for audience in settings.audience:

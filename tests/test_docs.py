@@ -1,4 +1,4 @@
-"""What docs/keys.md and the README's file of settings print is executed, and does what they say."""
+"""What the pages of docs/ and the README's file of settings print runs and does what they say."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ from bearerguard.testing import Issuer, bad_tokens, trust
 
 ROOT = Path(__file__).parents[1]
 KEYS = (ROOT / "docs/keys.md").read_text("utf-8")
+INTROSPECTION = (ROOT / "docs/introspection.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -67,6 +68,14 @@ def test_the_printed_file_of_settings_makes_a_guard_of_two_issuers(tmp_path):
 
     assert list(guard.status()) == ["https://login.example.com", "https://partner.example"]
     assert token.scopes == {"orders:read"}
+
+
+def test_the_printed_test_with_opaque_tokens_runs_as_it_stands():
+    (block,) = re.findall(r"```python\n(.*?)```", INTROSPECTION, re.DOTALL)
+    namespace = {"__name__": "docs"}
+    exec(compile(block, "docs/introspection.md", "exec"), namespace)
+
+    assert namespace["issuer"].introspection_uri in namespace["issuer"].requests
 
 
 def test_every_link_leads_to_a_file_that_is_there():

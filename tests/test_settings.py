@@ -145,9 +145,13 @@ def test_a_setting_is_an_argument_an_environment_name_and_a_key_of_app_config(na
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - EXAMPLES.keys() - {*LATER, *MEMBERS}))
 def test_the_settings_without_an_example_are_those_that_take_a_file_or_a_secret(name):
-    assert name in ("ca_file", "jwks_file", "jwks_snapshot", "config", "introspection_key_file") or (
-        name in FROM_FILE
-    )
+    assert name in (
+        "ca_file",
+        "jwks_file",
+        "jwks_snapshot",
+        "config",
+        "introspection_key_file",
+    ) or (name in FROM_FILE)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

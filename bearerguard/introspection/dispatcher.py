@@ -26,7 +26,7 @@ class Owner(Protocol):
         ...
 
     def run(self, flight: Flight) -> None:
-        """Make the request and tell those who wait; must not raise."""
+        """Make the request and tell those who wait, whatever happens."""
         ...
 
     def lose(self, flight: Flight, why: str) -> None:
@@ -106,8 +106,10 @@ class Dispatcher:
             self._ended()
 
     def _run(self, flight: Flight) -> None:
-        self._owner.run(flight)
-        self._ended()
+        try:
+            self._owner.run(flight)
+        finally:
+            self._ended()
 
     def _ended(self) -> None:
         with self._changed:

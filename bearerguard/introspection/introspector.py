@@ -9,6 +9,7 @@ A thread whose request hangs in the resolution of a name keeps one of the twenty
 system gives that up; nobody waits for it for longer than the time-out.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -159,7 +160,8 @@ class Introspector:
         """See :class:`.dispatcher.Owner`."""
         found = ask_safely(self._ask, flight.raw, flight.until)
         if isinstance(found, Failure):
-            logger.warning("introspection at %s failed: %s", self._issuer, found.detail)
+            with contextlib.suppress(Exception):  # a broken handler must keep nobody waiting
+                logger.warning("introspection at %s failed: %s", self._issuer, found.detail)
             self._fail(flight, found)
             return
         life_s = expires_in_s(found, self._wall_clock())

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from bearerguard import Guard, RejectedError, UnavailableError
-from bearerguard.introspection import dispatcher
+from bearerguard.introspection import dispatcher, introspector
 from bearerguard.introspection.cache import KeptAnswers
 from bearerguard.introspection.circuit import FAILURES_TO_OPEN, Circuit
 from bearerguard.introspection.dispatcher import MOST_QUEUED, MOST_REQUESTS
@@ -62,7 +62,7 @@ def endpoint():
     yield endpoint
     endpoint.gate.set()
     for thread in threading.enumerate():
-        if thread.name == "bearerguard-introspect":
+        if thread.name == "bearerguard-introspect" and thread.ident is not None:
             thread.join(PATIENCE_S)
 
 
@@ -70,7 +70,7 @@ def endpoint():
 def make(endpoint, clock):
     """An introspector of that endpoint; time passes when the test says so."""
 
-    def introspector(*, ttl_s=60.0, timeout_s=PATIENCE_S, ask=endpoint):
+    def make_one(*, ttl_s=60.0, timeout_s=PATIENCE_S, ask=endpoint):
         return Introspector(
             issuer="https://issuer.example",
             ask=ask,
@@ -81,7 +81,7 @@ def make(endpoint, clock):
             timeout_s=timeout_s,
         )
 
-    return introspector
+    return make_one
 
 
 def detail(ask, *arguments):
@@ -280,6 +280,12 @@ def test_whatever_goes_wrong_those_who_wait_hear_of_it_and_not_of_the_token(make
     assert detail(asks.answer, "other") == "no keys"
 
 
+def test_a_broken_handler_of_the_log_keeps_nobody_waiting(make, endpoint, monkeypatch):
+    monkeypatch.setattr(introspector.logger, "warning", lambda *_: 1 / 0)
+    asks, endpoint.error = make(), FetchError("down")
+    assert detail(asks.answer, "1") == "down"
+
+
 def without(name, error):
     """Threads as ever, but for those of one name, which do not start."""
 
@@ -375,6 +381,7 @@ def test_a_forked_child_begins_anew(make, endpoint):
     asks.answer("known")
     endpoint.gate.clear()
     asks._step("1")
+    endpoint.wait_for(2)
     asks._lock.acquire()
     lock = asks._lock
 

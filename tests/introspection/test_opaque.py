@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from bearerguard import Guard, RejectedError, UnavailableError
+from bearerguard import AccessToken, Guard, RejectedError, UnavailableError
 from bearerguard import Issuer as NamedIssuer
 from bearerguard.core.encoding import base64url_encode
+from bearerguard.core.flow import authenticate
 from bearerguard.core.opaque import LONGEST_OPAQUE_TOKEN, is_opaque
 from bearerguard.core.queries import IntrospectionQuery
+from bearerguard.drivers import drive
 from bearerguard.errors import ConfigurationError
 from bearerguard.testing import BAD_TOKENS, Issuer
 
@@ -133,6 +135,24 @@ def test_a_jwt_of_an_issuer_with_introspection_is_verified_as_a_jwt(asking, issu
     assert asking.verify(issuer.token()).subject == "user-1"
     assert asking.verify(issuer.token()).subject == "user-1"
     assert issuer.introspection_uri not in issuer.requests
+
+
+def test_the_way_that_asks_for_everything_ends_the_same(asking, issuer, clock):
+    """decide() goes straight through where it can; authenticate() is one flow."""
+    answer = asking.issuers.answer
+    for raw in (issuer.opaque_token("read"), issuer.token("read")):
+        flow = authenticate(raw, asking.trust, clock())
+        decided = drive(flow, answer)
+        token = decided if isinstance(decided, AccessToken) else decided.token
+        assert token == asking.verify(raw)
+
+
+@pytest.mark.parametrize("uri", [None, "https://issuer.example/ask"])
+def test_the_start_tells_that_opaque_tokens_are_asked_about(issuer, client, caplog, uri):
+    with caplog.at_level("INFO", logger="bearerguard"):
+        issuer.guard(**client, introspection_uri=uri)
+    told = f"asking about opaque tokens of {issuer.url}: "
+    assert told + (uri or "the endpoint that its metadata name") in caplog.text
 
 
 def test_without_introspection_an_opaque_token_is_malformed(issuer, guard, reason):
