@@ -28,6 +28,7 @@ from bearerguard.own import (
     own_of_name,
     own_of_source,
     problems_between,
+    problems_of_late,
     problems_under,
     settings_of,
     tenants_of,
@@ -59,7 +60,8 @@ class Configuration:
             ConfigurationError: naming every problem of it.
         """
         owns, problems = _in_code([issuer], "resolved issuer {issuer}")
-        problems += [problem for own in owns for problem in problems_under(self._top, own)]
+        for own in owns:
+            problems += [*problems_under(self._top, own), *problems_of_late(own)]
         refuse([*problems, *problems_between((*self._owns, *owns))])
         return settings_of(self._top, owns[0])
 

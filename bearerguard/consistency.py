@@ -9,6 +9,7 @@ from typing import Any
 
 from bearerguard.core.policy import HMAC_KEY_BYTES
 from bearerguard.core.urls import problem_of_issuer, problem_of_url
+from bearerguard.introspection.rules import problems_of_introspection
 from bearerguard.issuer_template import holes_of, problems_of_template
 from bearerguard.profile_consistency import problems_of_profile
 from bearerguard.sources import Given, Source
@@ -29,6 +30,7 @@ REQUIRED = {
 }
 # With one of these nobody asks the issuer for its metadata, so that its name need not be a URL.
 KEYS_WITHOUT_DISCOVERY = {"jwks_uri", "jwks_file", "secret"}
+URLS = {"jwks_uri": "keys", "introspection_uri": "introspection endpoint"}
 # Where keys come from, and what makes no sense beside it.
 EXCLUDED = {
     "secret": ("jwks_uri", "jwks_file", "jwks_token_file", "jwks_snapshot"),
@@ -39,10 +41,11 @@ EXCLUDED = {
 def problems_of(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     """Name everything that is wrong with the settings of one issuer together."""
     yield from _issuer(values, given)
-    yield from _jwks_uri(values, given)
+    yield from _urls(values, given)
     yield from _sources_of_keys(given)
     yield from _algorithms(values, given)
     yield from problems_of_profile(values, given)
+    yield from problems_of_introspection(values, given, _why_no_metadata(values, given))
 
 
 def problems_of_api(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
@@ -93,13 +96,20 @@ def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
         yield f"{given['issuer'].where} is the address of metadata; {how}"
 
 
-def _jwks_uri(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
-    if "jwks_uri" in values:
-        url = values["jwks_uri"]
+def _why_no_metadata(values: Values, given: Mapping[str, Given]) -> str | None:
+    """Say why an issuer whose name need not be a URL cannot be asked for its metadata."""
+    if "issuer" not in values or not given.keys() & KEYS_WITHOUT_DISCOVERY:
+        return None
+    return problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))
+
+
+def _urls(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+    for name in sorted(URLS.keys() & values.keys()):
+        url = values[name]
         problem = problem_of_url(url, http_allowed=_http_allowed(values, given))
         if problem is not None:
-            how = "write the URL of the issuer's keys, https://..."
-            yield f"{given['jwks_uri'].where} {problem}; {how}{_about_http(url)}"
+            how = f"write the URL of the issuer's {URLS[name]}, https://..."
+            yield f"{given[name].where} {problem}; {how}{_about_http(url)}"
 
 
 def _sources_of_keys(given: Mapping[str, Given]) -> Iterator[str]:

@@ -6,12 +6,19 @@ from bearerguard.configuration import Configuration, configure
 from bearerguard.core import signature
 from bearerguard.core.issuer_patterns import IssuerPatterns
 from bearerguard.core.key_set import Key
-from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS, Policy
-from bearerguard.core.queries import KeyQuery, Query, RevocationQuery, StatusQuery
-from bearerguard.core.revocation import Limits, Mark
-from bearerguard.core.status_list import Statuses
+from bearerguard.core.policy import AKP_ALGORITHMS, ASYMMETRIC_ALGORITHMS
+from bearerguard.core.queries import (
+    IntrospectionQuery,
+    KeyQuery,
+    Query,
+    RevocationQuery,
+    StatusQuery,
+)
+from bearerguard.core.revocation import Limits
 from bearerguard.core.trust import Trust
+from bearerguard.drivers import Answered
 from bearerguard.errors import ConfigurationError, UnavailableError
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.issuer import Issuer
 from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.log import log_start, logger
@@ -21,8 +28,6 @@ from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source
 from bearerguard.stores.base import Store
 from bearerguard.stores.memory import MemoryStore
-
-Answered = Sequence[Key] | Policy | Sequence[Mark | None] | Statuses | None
 
 
 class Directory:
@@ -87,6 +92,8 @@ class Directory:
         """
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.keys(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).answer(query.raw)
         if isinstance(query, RevocationQuery):
             return self.store.read_marks(query.issuer, query.names)
         if isinstance(query, StatusQuery):
@@ -94,17 +101,25 @@ class Directory:
         known = None if self._resolver is None else self._resolver.find(query.issuer)
         return None if known is None else known.policy
 
-    def at_once(self, query: Query) -> Sequence[Key] | None:
-        """Give what is there and needs nothing done; nothing where it has to be asked for."""
-        if not isinstance(query, KeyQuery):
-            return None
+    def at_once(self, query: KeyQuery) -> Sequence[Key] | None:
+        """Give the keys that are there and need nothing done; nothing where one has to ask."""
         known = self._configured.get(query.issuer)
         return None if known is None or query.tried else known.keys.at_once(query.kid)
+
+    def answer_at_once(self, query: Query) -> Answered:
+        """Do the same for any question."""
+        if isinstance(query, KeyQuery):
+            return self.at_once(query)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).at_once(query.raw)
+        return None
 
     async def aanswer(self, query: Query) -> Answered:
         """Do the same as :meth:`answer` from a task; never raises RuntimeError."""
         if isinstance(query, KeyQuery):
             return await self._known(query.issuer).keys.akeys(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return await self._introspector(query.issuer).aanswer(query.raw)
         if isinstance(query, RevocationQuery):
             return await self.store.aread_marks(query.issuer, query.names)
         if isinstance(query, StatusQuery):
@@ -116,6 +131,8 @@ class Directory:
         """Do the same with what is there, without any fetch or question."""
         if isinstance(query, KeyQuery):
             return self._known(query.issuer).keys.present(query.kid, query.tried)
+        if isinstance(query, IntrospectionQuery):
+            return self._introspector(query.issuer).present(query.raw)
         if isinstance(query, RevocationQuery):
             return self.store.read_marks(query.issuer, query.names)
         if isinstance(query, StatusQuery):
@@ -127,6 +144,18 @@ class Directory:
         """Note whose token was good: an issuer that was resolved is kept while it is in use."""
         if self._resolver is not None:
             self._resolver.verified(issuer)
+
+    def forget_answers(self, issuer: str) -> None:
+        """Drop what an issuer said of opaque tokens, where it is asked about any."""
+        for known in self.all():
+            if known.settings.issuer == issuer and known.introspector is not None:
+                known.introspector.forget()
+
+    def _introspector(self, issuer: str) -> Introspector:
+        introspector = self._known(issuer).introspector
+        if introspector is None:
+            raise UnavailableError("this issuer is not asked about opaque tokens")
+        return introspector
 
     def _known(self, issuer: str) -> KnownIssuer:
         known = self._configured.get(issuer)

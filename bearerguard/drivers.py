@@ -1,13 +1,20 @@
 """The two ways to take a flow to its end: one waits in the thread, the other in the task."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, TypeVar
 
+from bearerguard.core.key_set import Key
+from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, Query, Result
-from bearerguard.directory import Answered
+from bearerguard.core.revocation import Mark
+from bearerguard.core.status_list import Statuses
 from bearerguard.errors import RejectedError, UnavailableError
 
+Asked = TypeVar("Asked")
+Answered = Sequence[Key] | Policy | bytes | Sequence[Mark | None] | Statuses | None
 
-def drive(flow: Flow[Result], answer: Callable[[Query], Answered]) -> Result:
+
+def drive(flow: Generator[Asked, Any, Result], answer: Callable[[Asked], Answered]) -> Result:
     """Take a flow to its end; ``answer`` gives what it asks for, and may wait for that."""
     try:
         query = next(flow)

@@ -82,6 +82,8 @@ REASONS: dict[str, Kind] = {
     "status_unknown": INVALID_TOKEN,
     "suspended": INVALID_TOKEN,
     "revoked": INVALID_TOKEN,
+    "token_inactive": INVALID_TOKEN,
+    "scheme_mismatch": INVALID_TOKEN,
     "scope_insufficient": INSUFFICIENT_SCOPE,
     "no_rule_for_path": INSUFFICIENT_SCOPE,
     "authentication_too_weak": WEAK_AUTHENTICATION,

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bearerguard import parsers
+from bearerguard.core.client_key import parse_client_key
 from bearerguard.core.key_file import parse_key_file
 from bearerguard.files import OddFileError, read_regular
 from bearerguard.trusted_files import problem_of_trusted_file
 
 # As much as is taken of a key set that comes over the network.
 LARGEST_KEY_FILE = 512 * 1024
+LARGEST_CLIENT_KEY_FILE = 64 * 1024
 
 
 def file(value: Any) -> str:
@@ -50,6 +52,13 @@ def keys(value: Any) -> str:
     name = file(value)
     parse_key_file(read_at_most(name, LARGEST_KEY_FILE))
     return name
+
+
+def client_key(value: Any) -> str:
+    """Take the name of a file with a private key of this API, PEM or JWK, that can be used."""
+    name = file(value)
+    parse_client_key(read_at_most(name, LARGEST_CLIENT_KEY_FILE))
+    return str(Path(name).absolute())
 
 
 def snapshot(value: Any) -> str:

@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bearerguard import readiness
 from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
 from bearerguard.core.admission import credentials, enforce
 from bearerguard.core.challenge import INSUFFICIENT_AUTHENTICATION, Answer, answer_to
-from bearerguard.core.explain import Explanation, explain
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
 from bearerguard.core.request import RequestView
@@ -34,11 +32,12 @@ from bearerguard.revoking import Revoking
 from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source, from_arguments, from_environment
 from bearerguard.stores.verified import VerifiedTokens
+from bearerguard.watching import Watched
 
 Clock = Callable[[], float]
 
 
-class Guard(Revoking):
+class Guard(Revoking, Watched):
     """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
 
     The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
@@ -140,14 +139,17 @@ class Guard(Revoking):
         Raises:
             RejectedError: the token is not good for this API.
             UnavailableError: the issuer's keys cannot be had.
-            RuntimeError: the keys must be fetched first, and this thread runs an event loop.
+            RuntimeError: the issuer must be asked first, and this thread runs an event loop.
         """
         digest = self._verified.digest_of(raw)
         known = self._verified.find(digest)
         if known is None or not self._holds_at_once(known):
             found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
             if not isinstance(found, KnownToken):
-                found = drive(found, self.issuers.answer)
+                decided = drive(found, self.issuers.answer)
+                if isinstance(decided, AccessToken):  # an opaque one: its issuer's word is kept
+                    return decided
+                found = decided
             self._note(found, known, digest)
             known = found
         if self._marks.in_use or known.status is not None:
@@ -161,12 +163,16 @@ class Guard(Revoking):
         if known is None or not self._holds_at_once(known):
             found = decide(raw, self.trust, self.clock(), self.issuers.at_once, known)
             if not isinstance(found, KnownToken):
-                found = await adrive(found, self.issuers.at_once, self.issuers.aanswer)
+                issuers = self.issuers
+                decided = await adrive(found, issuers.answer_at_once, issuers.aanswer)
+                if isinstance(decided, AccessToken):
+                    return decided
+                found = decided
             self._note(found, known, digest)
             known = found
         if self._marks.in_use or known.status is not None:
             standing = check_standing(known, self.clock())
-            await adrive(standing, self.issuers.at_once, self.issuers.aanswer)
+            await adrive(standing, self.issuers.answer_at_once, self.issuers.aanswer)
         return copy_of(known.token)
 
     def admit(self, request: RequestView, access: Access) -> AccessToken | None:
@@ -207,33 +213,6 @@ class Guard(Revoking):
         return answer_to(
             refusal, self._realm, scopes, authentication=authentication, metadata_url=url
         )
-
-    def explain(self, raw: str) -> Explanation:
-        """Run every check on a token, with the keys that are there; never raises."""
-        return drive(explain(raw, self.trust, self.clock()), self.issuers.present)
-
-    async def aexplain(self, raw: str) -> Explanation:
-        """Run every check on a token, fetching the keys where needed; never raises."""
-        flow = explain(raw, self.trust, self.clock())
-        return await adrive(flow, self.issuers.at_once, self.issuers.aanswer)
-
-    def status(self) -> dict[str, dict[str, Any]]:
-        """Describe the keys of each issuer: state, key ids, age, last error, next refresh."""
-        return {known.settings.issuer: known.keys.status() for known in self.issuers.all()}
-
-    def ready(self) -> bool:
-        """Tell whether there are keys to decide with, of one configured issuer at least.
-
-        This begins each fetch that is due, and waits for half a second at most where there are no
-        keys yet. For a readiness probe: asked every few seconds it also keeps the keys fresh, so
-        that the first request after a quiet time does not wait. An issuer that is down takes nobody
-        out of service as long as its last keys may serve, or as another issuer is there.
-        """
-        return readiness.is_ready(self.issuers)
-
-    async def aready(self) -> bool:
-        """Tell the same without blocking the event loop."""
-        return await readiness.ais_ready(self.issuers)
 
     def _holds_at_once(self, known: KnownToken) -> bool:
         """Tell whether a token is still good by fresh keys, as nearly always; else it is decided.

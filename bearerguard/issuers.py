@@ -10,13 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
+from typing import Any
 
 from bearerguard.core.jwk import secret_key
-from bearerguard.core.key_set import KeySet
+from bearerguard.core.key_set import Key, KeySet
 from bearerguard.core.policy import Policy
+from bearerguard.core.queries import KeyQuery
 from bearerguard.core.status_list import check_uri
 from bearerguard.errors import UnavailableError
 from bearerguard.events import OnEvent
+from bearerguard.introspection.cache import KeptAnswers
+from bearerguard.introspection.circuit import Circuit
+from bearerguard.introspection.client_auth import ClientAuth, KeyAuth, SecretAuth
+from bearerguard.introspection.endpoint import Endpoint
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.discovery import IssuerKeys
 from bearerguard.jwks.fetch import Fetcher, HttpFetcher
@@ -61,8 +68,22 @@ class KnownIssuer:
         self.policy: Policy = settings.policy(means.supported, means.implied)
         self.keys: Keys = keys_of(settings, means)
         self.status_lists = self._make_status_lists()
+        self.introspector: Introspector | None = None
+        if settings.introspects:
+            self.introspector = introspector_of(settings, means, self.policy, self.keys_for)
         self.verified_at: float | None = None
         LIVE_ISSUERS.add(self)
+
+    def keys_for(self, query: KeyQuery) -> Sequence[Key]:
+        """Give the keys that a flow asks for, as :meth:`.jwks.keys.Keys.keys` does."""
+        return self.keys.keys(query.kid, query.tried)
+
+    def status(self) -> dict[str, Any]:
+        """Describe the keys, and how asking about opaque tokens goes where that is done."""
+        described = self.keys.status()
+        if self.introspector is not None:
+            described["introspection"] = self.introspector.status()
+        return described
 
     def has_keys(self) -> bool:
         """Tell whether there are keys to decide with."""
@@ -119,6 +140,45 @@ def keys_of(settings: Settings, means: Means) -> Keys:
     if before is not None:
         cache.restore(before, means.key_clock())
     return KeySource(load, cache, means.key_clock, means.on_event)
+
+
+def introspector_of(
+    settings: Settings, means: Means, policy: Policy, keys: Callable[[KeyQuery], Sequence[Key]]
+) -> Introspector:
+    """Make what asks an issuer about opaque tokens, as its settings describe it.
+
+    ``keys`` gives its keys, for signed answers.
+    """
+    endpoint = Endpoint(
+        policy=policy,
+        client_id=settings.introspection_client_id or "",
+        auth=_client_auth(settings, means),
+        fetcher=means.fetcher or HttpFetcher(settings.ca_file),
+        keys=keys,
+        clock=means.key_clock,
+        wall_clock=means.clock,
+        url=settings.introspection_uri,
+        is_signed=settings.introspection_signed,
+        http_allowed=settings.allow_http,
+    )
+    return Introspector(
+        issuer=settings.issuer,
+        ask=endpoint.ask,
+        answers=partial(KeptAnswers, settings.introspection_ttl),
+        circuit=Circuit(SystemRandom().random),
+        clock=means.key_clock,
+        wall_clock=means.clock,
+        timeout_s=settings.jwks_timeout,
+    )
+
+
+def _client_auth(settings: Settings, means: Means) -> ClientAuth:
+    client_id = settings.introspection_client_id or ""
+    if settings.introspection_key_file is not None:
+        return KeyAuth(client_id, settings.introspection_key_file, settings.issuer, means.clock)
+    secret = settings.introspection_client_secret
+    text = "" if secret is None else secret.value.decode()
+    return SecretAuth(client_id, text, settings.introspection_auth)
 
 
 def _shared(load: Load, file: str, settings: Settings, means: Means) -> SharedKeys:

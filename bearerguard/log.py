@@ -44,6 +44,9 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
         logger.info("%s: %s", settings.issuer, relaxed)
     if policy.profile.takes_id_tokens:
         logger.warning("%s: ID tokens are taken; they allow no scope", settings.issuer)
+    if settings.introspects:
+        where = settings.introspection_uri or "the endpoint that its metadata name"
+        logger.info("asking about opaque tokens of %s: %s", settings.issuer, where)
     if settings.allow_http:
         logger.warning("allow_http is on: whoever is on the way can replace the issuer's keys")
     for audience in settings.audience:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bearerguard.consistency import REQUIRED, missing, problems_of
 from bearerguard.file_parsers import snapshot
+from bearerguard.introspection.rules import SWITCH, problems_of_prefixes
 from bearerguard.issuer_template import expand
 from bearerguard.reading import Reading, read
 from bearerguard.settings import About, Settings, names_about
@@ -93,7 +94,8 @@ def problems_under(top: Reading, own: Own) -> Iterator[str]:
 
 
 def problems_between(owns: Sequence[Own]) -> Iterator[str]:
-    """Two issuers never have the same name, or one file for the keys of both."""
+    """Two issuers never have the same name, one file for the keys of both, or the same tokens."""
+    yield from problems_of_prefixes([(own.reading.values, own.reading.given) for own in owns])
     issuers: dict[str, Given] = {}
     files: dict[str, Given] = {}
     for own in owns:
@@ -108,6 +110,13 @@ def problems_between(owns: Sequence[Own]) -> Iterator[str]:
             if first is not given["jwks_snapshot"]:
                 both = f"{first.where} and {given['jwks_snapshot'].where}"
                 yield f"{both} name the same file; give each issuer one of its own"
+
+
+def problems_of_late(own: Own) -> Iterator[str]:
+    """An issuer that becomes known by the ``iss`` of a token cannot be asked about opaque ones."""
+    if SWITCH in own.reading.given:
+        how = "name an issuer that is asked about opaque tokens in the settings"
+        yield f"{own.reading.given[SWITCH].where}: {how}"
 
 
 def settings_of(top: Reading, own: Own) -> Settings:

@@ -28,7 +28,7 @@ SHORTEST_SECRET = min(HMAC_KEY_BYTES.values())
 
 
 class Secret:
-    """An HMAC secret. It is shown as ``***`` everywhere.
+    """A secret, as bytes. It is shown as ``***`` everywhere.
 
     No dataclass: ``dataclasses.asdict(settings)`` would take it apart and show it.
     """

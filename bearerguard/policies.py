@@ -44,6 +44,7 @@ def policy_of(
         key_issuers=_key_issuers(settings.issuer, profile),
         scopes_allowed=_set_or_none(settings.scopes_allowed),
         scopes_implied=implied or {},
+        opaque_prefix=(settings.token_prefix or "") if settings.introspects else None,
         roles_allowed=_set_or_none(settings.roles_allowed),
     )
 

@@ -119,7 +119,7 @@ class EventReceiver:
             raw, read = _event_in(kind, body)
             flow = read_event(raw, read, self._guard.trust, self._receiver, self._guard.clock())
             issuers = self._guard.issuers
-            event = await adrive(flow, issuers.at_once, issuers.aanswer)
+            event = await adrive(flow, issuers.answer_at_once, issuers.aanswer)
             await aapply(self._guard, event)
         except (RejectedError, UnavailableError) as error:
             return _refuse(error, kind)

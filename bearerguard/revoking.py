@@ -95,7 +95,11 @@ class Revoking:
         self.forget_named(self._issuer_named(issuer), names)
 
     def forget_named(self, issuer: str, names: Collection[str]) -> None:
-        """Drop what is kept under names of :mod:`bearerguard.core.revocation`."""
+        """Drop what is kept under names of :mod:`bearerguard.core.revocation`.
+
+        What the issuer said of opaque tokens is dropped whole: it is kept by token, not by subject.
+        """
+        self.issuers.forget_answers(issuer)
         concerned = frozenset(names)
         self._verified.drop(
             lambda known: (

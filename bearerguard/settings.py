@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
+from bearerguard import client_parsers as c
 from bearerguard import file_parsers as f
 from bearerguard import parsers as p
 from bearerguard import profile_parsers as h
@@ -148,11 +149,34 @@ class Settings:
     token_cache: int = setting(
         4096, p.number(0, 1_000_000), "how many verified tokens are kept; `0`: none"
     )
-    introspection_uri: str | None = later(None, "the endpoint for opaque tokens (RFC 7662)", ONE)
-    introspection_client_id: str | None = later(None, "this API's name at that endpoint", ONE)
-    introspection_client_secret: str | None = later(None, "its secret there", ONE)
-    introspection_auth: str | None = later(None, "how it authenticates there", ONE)
-    introspection_key_file: str | None = later(None, "its key there", ONE)
+    introspection_uri: str | None = setting(
+        None, p.text, "where to ask about opaque tokens, instead of discovery", ONE
+    )
+    introspection_client_id: str | None = setting(
+        None, c.client_id, "this API's name there; with it opaque tokens are taken (RFC 7662)", ONE
+    )
+    introspection_client_secret: p.Secret | None = setting(
+        None, c.client_secret, "its secret there", ONE
+    )
+    introspection_auth: str | None = setting(
+        None,
+        c.client_auth,
+        "`client_secret_basic` (taken with a secret), `client_secret_post`, or `private_key_jwt` "
+        "(taken with a key)",
+        ONE,
+    )
+    introspection_key_file: str | None = setting(
+        None, f.client_key, "a file with its private key, PEM or JWK, instead of a secret", ONE
+    )
+    introspection_ttl: float = setting(
+        60.0, p.seconds(0, 3600), "how long an answer is kept, never past `exp`; `0`: not", ONE
+    )
+    introspection_signed: bool = setting(
+        default=False, parse=p.switch, meaning="demand signed answers (RFC 9701)", about=ONE
+    )
+    token_prefix: str | None = setting(
+        None, c.token_prefix, "what the issuer's opaque tokens begin with; others are refused", ONE
+    )
     store_url: str = setting(
         "memory://", p.store, "where revocations are kept; each process has a memory of its own"
     )
@@ -177,6 +201,11 @@ class Settings:
         which scope stands for which others.
         """
         return policy_of(self, supported, implied)
+
+    @property
+    def introspects(self) -> bool:
+        """Whether the issuer is asked about opaque tokens."""
+        return self.introspection_client_id is not None
 
     def profile_in_force(self) -> str:
         """Give the name of the profile; ``auto`` is the provider whose host the issuer is on."""

@@ -24,6 +24,10 @@ API_OF_README = "https://api.example.com"
 SECRET = "a secret of more than thirty-two bytes"
 LATER = {spec.name for spec in fields(Settings) if spec.metadata["parse"] is None}
 
+# They need one another; tests/introspection/test_settings.py is about them.
+INTROSPECTION = {name for name in names_about(About.ONE) if name.startswith("introspection")}
+INTROSPECTION |= {"token_prefix"}
+
 # A value of each setting that is given to an issuer, and what becomes of it.
 ABOUT_ONE = {
     "profile": ("jwt", "jwt"),
@@ -151,7 +155,7 @@ def test_each_setting_has_a_place_of_its_own():
         issuer profile secret jwks_uri jwks_file jwks_token_file scope_claims role_claims
         token_types required_claims match clients client_claims tenants missing_audience
         introspection_uri introspection_client_id introspection_client_secret introspection_auth
-        introspection_key_file
+        introspection_key_file introspection_ttl introspection_signed token_prefix
     """
     all_or_one = """
         audience algorithms jwks_ttl jwks_stale_for jwks_timeout jwks_snapshot ca_file allow_http
@@ -171,7 +175,7 @@ def test_every_setting_has_an_example_here():
     tried = {*ABOUT_ONE, *ABOUT_ALL, *MEMBERS, *ABOUT_THE_API}
     files = {"secret", "jwks_file", "jwks_snapshot", "ca_file", "config", "issuer", "tenants"}
     files |= {"store_url"}
-    assert {spec.name for spec in fields(Settings)} == tried | files | LATER
+    assert {spec.name for spec in fields(Settings)} == tried | files | LATER | INTROSPECTION
 
 
 @pytest.mark.parametrize("name", [*ABOUT_ONE, *ABOUT_ALL, *MEMBERS])

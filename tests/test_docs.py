@@ -1,4 +1,4 @@
-"""What the pages in docs/ and the README's file of settings print is executed, and does what they say."""
+"""What the pages of docs/ and the README's file of settings print runs and does what they say."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from bearerguard.testing import Issuer, bad_tokens, trust
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("keys", "revocation")}
+INTROSPECTION = (ROOT / "docs/introspection.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -125,3 +126,11 @@ def test_every_link_leads_to_a_file_that_is_there():
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_printed_test_with_opaque_tokens_runs_as_it_stands():
+    (block,) = re.findall(r"```python\n(.*?)```", INTROSPECTION, re.DOTALL)
+    namespace = {"__name__": "docs"}
+    exec(compile(block, "docs/introspection.md", "exec"), namespace)
+
+    assert namespace["issuer"].introspection_uri in namespace["issuer"].requests

@@ -31,6 +31,7 @@ LAYERS = (
         "policies",
         "scope_hierarchy",
         "file_parsers",
+        "client_parsers",
         "reading",
         "settings",
         "issuer",
@@ -42,8 +43,11 @@ LAYERS = (
         "jwks/lifetime",
         "jwks/missing",
         "jwks/cache",
+        "introspection/rules",
+        "introspection/cache",
+        "introspection/circuit",
     ),
-    ("jwks/*", "stores/*", "status_list/*"),
+    ("drivers", "jwks/*", "stores/*", "status_list/*", "introspection/*"),
     (
         "log",
         "key_log",
@@ -54,8 +58,8 @@ LAYERS = (
         "protected_resource",
         "directory",
         "readiness",
-        "drivers",
         "revoking",
+        "watching",
         "guard",
     ),
     ("gate", "loading", "event_effects"),
@@ -77,10 +81,15 @@ ADAPTERS = (
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
-    "jwt": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
-    "cryptography": ("core/jwk", "core/key_file", "core/signature", "dev/issuer"),
+    "jwt": (
+        *("core/jwk", "core/key_file", "core/signature", "core/client_key"),
+        *("introspection/client_auth", "dev/signing_key"),
+    ),
+    "cryptography": (
+        *("core/jwk", "core/key_file", "core/signature", "core/client_key", "dev/signing_key"),
+    ),
     "httpx": ("jwks/fetch", "dev/*"),
-    "cachetools": ("resolved", "stores/verified"),
+    "cachetools": ("resolved", "stores/verified", "introspection/cache"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "fastapi*", "dev/*"),
     "fastapi": ("fastapi", "fastapi_*"),
@@ -95,6 +104,7 @@ LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting")}
 PURE = (
     *("events", "core/*"),
     *("jwks/budget", "jwks/states", "jwks/lifetime", "jwks/missing", "jwks/cache"),
+    *("introspection/cache", "introspection/circuit"),
 )
 PURE_MAY_IMPORT = frozenset(
     [
@@ -124,12 +134,13 @@ PURE_MAY_IMPORT = frozenset(
     ]
 )
 IMPURE_CALLS = {"open", "eval", "exec", "__import__", "input", "print"}
-# Only signature checks make the first, only the reading of a verified token the second, and only
-# the end of the whole way the third.
+# Only signature checks make the first, only the reading of a verified token the second, only the
+# end of the whole way the third, and only who saw "active: true" the fourth.
 BUILT_ONLY_IN = {
     "VerifiedToken": "core/signature",
     "AccessToken": "core/access_token",
     "KnownToken": "core/known_token",
+    "ActiveToken": "core/introspection",
 }
 # What makes an object of a class without calling it, or a changed one of an object.
 WAYS_AROUND = ("__new__", "_make", "_replace", "replace", "copy", "deepcopy", "__replace__")
@@ -306,6 +317,9 @@ def test_every_name_in_these_tables_is_there():
         ("core/flow", "signature.VerifiedToken._make([token, key])", "builds a VerifiedToken"),
         ("stores/verified", "KnownToken(token, policy)", "builds a KnownToken"),
         ("core/known_token", "KnownToken(token, policy)", None),
+        ("core/flow", "introspection.ActiveToken(token)", "core/flow builds a ActiveToken"),
+        ("introspection/endpoint", "ActiveToken(t)", "introspection/endpoint builds a ActiveToken"),
+        ("core/introspection", "ActiveToken(token)", None),
         ("guard", "x = 1\n" * (LONGEST_MODULE + 1), f"guard has {LONGEST_MODULE + 1} lines"),
         ("guard", "x = 1\n" * LONGEST_MODULE, None),
         ("guard", "def f():\n" + "    pass\n" * LONGEST_FUNCTION, "guard.f has 41 lines"),

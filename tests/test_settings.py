@@ -56,7 +56,21 @@ EXAMPLES = {
     "max_token_age": ("1h", 3600.0),
     "max_token_bytes": ("4096", 4096),
     "token_cache": ("0", 0),
+    "introspection_uri": ("https://issuer.example/ask", "https://issuer.example/ask"),
+    "introspection_client_id": ("api", "api"),
+    "introspection_auth": ("client_secret_post", "client_secret_post"),
+    "introspection_ttl": ("10s", 10.0),
+    "introspection_signed": ("on", True),
+    "token_prefix": ("opaque_", "opaque_"),
 }
+# Without these there is nobody to ask.
+CLIENT = {"introspection_client_id": "api", "introspection_client_secret": "hush"}
+
+
+def good_with(name, value):
+    """The least that is required beside a setting, and the setting."""
+    company = CLIENT if name.startswith(("introspection", "token_prefix")) else {}
+    return GOOD | company | {name: value}
 
 
 def merged(*sources):
@@ -93,7 +107,7 @@ TABLE = """
     TOKEN_TYPES REQUIRED_CLAIMS MATCH CLIENTS CLIENT_CLAIMS TENANTS MISSING_AUDIENCE
     REQUIRED_SCOPES PUBLIC REALM RESOURCE LEEWAY MAX_TOKEN_AGE MAX_TOKEN_BYTES TOKEN_CACHE
     INTROSPECTION_URI INTROSPECTION_CLIENT_ID INTROSPECTION_CLIENT_SECRET INTROSPECTION_AUTH
-    INTROSPECTION_KEY_FILE STORE_URL DPOP MTLS TRUSTED_PROXIES CLIENT_CERT_HEADER MODE
+    INTROSPECTION_KEY_FILE INTROSPECTION_TTL INTROSPECTION_SIGNED TOKEN_PREFIX STORE_URL DPOP MTLS TRUSTED_PROXIES CLIENT_CERT_HEADER MODE
     REPORT_UNTIL CONFIG
 """
 # What only an issuer among several can have.
@@ -114,6 +128,8 @@ def test_the_defaults_are_those_of_the_table():
         "leeway": 30.0,
         "max_token_bytes": 16384,
         "token_cache": 4096,
+        "introspection_ttl": 60.0,
+        "introspection_signed": False,
         "store_url": "memory://",
         "dpop": "off",
         "mtls": "off",
@@ -128,24 +144,24 @@ def test_the_defaults_are_those_of_the_table():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_setting_is_an_argument_an_environment_name_and_a_key_of_app_config(name):
     raw, value = EXAMPLES[name]
-    named = in_environment(GOOD | {name: raw})
+    named = in_environment(good_with(name, raw))
 
-    assert value == getattr(load(**GOOD | {name: raw}), name)
+    assert value == getattr(load(**good_with(name, raw)), name)
     assert value == getattr(merged(from_environment(named)), name)
     assert value == getattr(merged(from_app_config(named)), name)
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - EXAMPLES.keys() - {*LATER, *MEMBERS}))
 def test_the_settings_without_an_example_take_a_file_or_a_secret_or_need_a_template(name):
-    files = ("ca_file", "jwks_file", "jwks_snapshot", "config")
-    assert name in (*files, "secret", "store_url", "tenants")
+    files = ("ca_file", "jwks_file", "jwks_snapshot", "config", "introspection_key_file")
+    assert name in (*files, *FROM_FILE, "tenants")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_parsed_value_is_taken_again_as_it_is(name):
     """Guard.from_env merges first and hands the merged values to Guard(...)."""
     _, value = EXAMPLES[name]
-    assert value == getattr(load(**GOOD | {name: value}), name)
+    assert value == getattr(load(**good_with(name, value)), name)
 
 
 @pytest.mark.requirement("6750-3-6")
@@ -315,13 +331,14 @@ def test_the_names_of_files_are_known(name, tmp_path):
     """A value that is not available yet is refused for that, not for its name."""
     file = tmp_path / "file"
     file.write_text(SECRET)
-    source = from_environment(in_environment(GOOD | {f"{name}_file": str(file)}))
-    if name == "secret":
-        assert SECRET.encode() == merged(source).secret.value
-    elif name == "store_url":
+    company = {"introspection_client_id": "api"} if name.startswith("introspection") else {}
+    source = from_environment(in_environment(GOOD | company | {f"{name}_file": str(file)}))
+    if name == "store_url":
         assert problems(source) == (
             f"BEARERGUARD_STORE_URL_FILE='{file}' (environment) {NO_STORE}",
         )
+    elif name not in LATER:
+        assert SECRET.encode() == getattr(merged(source), name).value
     else:
         (problem,) = problems(source)
         assert f"BEARERGUARD_{name.upper()}_FILE='{file}' (environment) is not available" in problem
@@ -493,11 +510,6 @@ def test_a_line_break_in_a_value_begins_no_line_of_the_message():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("introspection_uri", "https://issuer.example/introspect"),
-        ("introspection_client_id", "api"),
-        ("introspection_client_secret", "hush"),
-        ("introspection_auth", "client_secret_basic"),
-        ("introspection_key_file", "/key"),
         ("dpop", "accept"),
         ("mtls", "require"),
         ("trusted_proxies", "10.0.0.0/8"),

@@ -17,6 +17,7 @@ from bearerguard.core.times import Claims
 from bearerguard.errors import RejectedError
 
 if TYPE_CHECKING:
+    from bearerguard.core.introspection import ActiveToken
     from bearerguard.core.signature import VerifiedToken
 
 NOTHING: frozenset[str] = frozenset()
@@ -88,8 +89,8 @@ class AccessToken:
         )
 
 
-def access_token_of(verified: "VerifiedToken", policy: Policy) -> AccessToken:
-    """Build the AccessToken of a verified token whose claims passed every rule.
+def access_token_of(verified: "VerifiedToken | ActiveToken", policy: Policy) -> AccessToken:
+    """Build the AccessToken of a token whose issuer vouched for it; its claims passed every rule.
 
     What the issuer may not grant is left out: its tokens say what it likes, and the operator says
     what of that counts here.

@@ -12,6 +12,14 @@ from typing import TypeVar
 from bearerguard.core.claims import HEADER_RULES, RULES_AFTER_SIGNATURE, RULES_BEFORE_SIGNATURE
 from bearerguard.core.flow import authorize, choose, key_query, verify_with_newer
 from bearerguard.core.hints import hint_for
+from bearerguard.core.introspection import (
+    ANSWER_RULES,
+    active_token,
+    authorize_active,
+    check_revocation_of_active,
+    introspection_query,
+)
+from bearerguard.core.opaque import is_opaque, policy_of_opaque
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
 from bearerguard.core.signature import VerifiedToken, verify
@@ -36,6 +44,12 @@ CHECKS = (
     *("key", "signature"),
     *map(_name, RULES_AFTER_SIGNATURE),
     *("authorization", "revocation", "status"),
+)
+# The same for an opaque token.
+CHECKS_OF_OPAQUE = (
+    *("shape", "introspection"),
+    *map(_name, ANSWER_RULES),
+    *("authorization", "revocation"),
 )
 
 
@@ -86,19 +100,43 @@ class Explanation:
             row = CheckReport(name, False, *facts)  # noqa: FBT003  one row of a table
         self.checks.append(row)
 
-    def complete(self) -> "Explanation":
+    def complete(self, names: tuple[str, ...] = CHECKS) -> "Explanation":
         """Add the checks that were not reached, so that every report has the same rows."""
         done = {check.name: check for check in self.checks}
-        return Explanation([done.get(name, CheckReport(name, passed=None)) for name in CHECKS])
+        return Explanation([done.get(name, CheckReport(name, passed=None)) for name in names])
 
 
 def explain(raw: str, trust: Trust, now: float) -> Flow[Explanation]:
     """Run every check on a token; the driver answers as it does for the flow, or throws why not."""
     report = Explanation()
+    if trust.opaque and is_opaque(raw, trust.max_bytes):
+        yield from _introspect(report, raw, trust, now)
+        return report.complete(CHECKS_OF_OPAQUE)
     found = yield from _read(report, raw, trust)
     if found is not None:
         yield from _decide(report, *found, now)
     return report.complete()
+
+
+def _introspect(report: Explanation, raw: str, trust: Trust, now: float) -> Flow[None]:
+    policy = report.run("shape", partial(policy_of_opaque, raw, trust))
+    if policy is None:
+        return
+    try:
+        payload = yield introspection_query(raw, policy)
+    except UnavailableError as error:
+        report.note_refusal("introspection", error)
+        return
+    active = report.run("introspection", partial(active_token, payload, policy))
+    if active is None:
+        return
+    for rule in ANSWER_RULES:
+        report.run(_name(rule), partial(rule, active.token.claims, policy, now))
+    if report.accepted:
+        token = report.run("authorization", partial(authorize_active, active, policy))
+        if token is not None:
+            check = check_revocation_of_active(active, token, policy, now)
+            yield from _run(report, "revocation", check)
 
 
 def _decide(report: Explanation, token: UnverifiedToken, policy: Policy, now: float) -> Flow[None]:

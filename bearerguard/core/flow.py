@@ -16,21 +16,27 @@ blocks and one that awaits serve the same flow (:mod:`bearerguard.drivers`).
 What a request has to show, and what its route needs of the token, is decided before and after this,
 in :mod:`bearerguard.core.admission`.
 
+An opaque token goes another way from the very beginning (:mod:`bearerguard.core.introspection`),
+where an issuer is configured to be asked about such tokens.
+
 A token that was verified before (:class:`~bearerguard.core.known_token.KnownToken`) is not verified
 again: what cannot change is believed, everything else is looked at as for a new one.
 """
 
 from collections.abc import Callable, Sequence
 
+from bearerguard.core.access_token import AccessToken
 from bearerguard.core.claims import (
     HEADER_RULES,
     RULES_AFTER_SIGNATURE,
     RULES_BEFORE_SIGNATURE,
     with_claims,
 )
+from bearerguard.core.introspection import introspect
 from bearerguard.core.key_set import Key
 from bearerguard.core.known_token import KnownToken, known_token_of
 from bearerguard.core.needs import check_scopes
+from bearerguard.core.opaque import is_opaque
 from bearerguard.core.policy import Policy
 from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import Flow, IssuerQuery, KeyQuery
@@ -47,6 +53,8 @@ from bearerguard.core.token import (
 from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError
 
+# An opaque token is not known from one use to the next: what its issuer said of it is.
+Decided = KnownToken | AccessToken
 EARLY_RULES, LATE_RULES = with_claims(RULES_BEFORE_SIGNATURE), with_claims(RULES_AFTER_SIGNATURE)
 
 
@@ -56,7 +64,7 @@ def decide(
     now: float,
     at_once: Callable[[KeyQuery], Sequence[Key] | None],
     known: KnownToken | None = None,
-) -> KnownToken | Flow[KnownToken]:
+) -> KnownToken | Flow[Decided]:
     """Decide about one token: everything that does not depend on the route.
 
     ``at_once`` gives the keys that are there, as they nearly always are. Where something has to be
@@ -70,6 +78,8 @@ def decide(
     """
     if known is not None:
         return authenticate(raw, trust, now, known)
+    if trust.opaque and is_opaque(raw, trust.max_bytes):
+        return introspect(raw, trust, now)
     token, policy = _read(raw, trust)
     if isinstance(policy, IssuerQuery):
         return _after_asking_who(token, policy, trust, now)
@@ -83,7 +93,7 @@ def decide(
 
 def authenticate(
     raw: str, trust: Trust, now: float, known: KnownToken | None = None
-) -> Flow[KnownToken]:
+) -> Flow[Decided]:
     """Do the same as one flow that asks for everything.
 
     What is known is given back, unless something has changed since.
@@ -94,6 +104,8 @@ def authenticate(
         # Whose policy is gone has no keys to be asked for either: it is decided as for a new token.
         if policy is known.policy and known.holds(policy, (yield known.query), now):
             return known
+    if trust.opaque and is_opaque(raw, trust.max_bytes):
+        return (yield from introspect(raw, trust, now))
     token, policy = _read(raw, trust)
     if isinstance(policy, IssuerQuery):
         return (yield from _after_asking_who(token, policy, trust, now))

@@ -6,7 +6,7 @@ from bearerguard.errors import RejectedError
 
 HINTS = {
     "token_encrypted": "ask the issuer for signed access tokens; encrypted ones are not supported",
-    "token_malformed": "an opaque token? this API takes JWT access tokens",
+    "token_malformed": "an opaque token? set INTROSPECTION_CLIENT_ID (and TOKEN_PREFIX)",
     "type_mismatch": "an ID token? if access tokens say so, set PROFILE to the provider or to jwt",
     "algorithm_not_allowed": "compare the setting ALGORITHMS with what the issuer signs with",
     "expired": "the client should fetch a new token; if it just did, compare the clocks",
@@ -30,6 +30,8 @@ HINTS = {
     "status_unknown": "the issuer's status list does not say that this token is valid",
     "suspended": "the issuer's status list says that the token is suspended for now",
     "revoked": "the client should get a new token, if its user may still have one",
+    "token_inactive": "the issuer says so: expired, revoked, never issued, or not for this API",
+    "scheme_mismatch": "the issuer made the token for another scheme than Bearer, as DPoP",
 }
 
 

@@ -16,6 +16,7 @@ from bearerguard.core.access_token import AccessToken, access_token_of
 from bearerguard.core.key_set import Key
 from bearerguard.core.policy import Policy
 from bearerguard.core.queries import KeyQuery
+from bearerguard.core.revocation import session_of
 from bearerguard.core.signature import MOST_KEYS_TRIED, VerifiedToken
 from bearerguard.core.status_list import StatusReference, status_reference
 from bearerguard.core.times import validity
@@ -55,16 +56,12 @@ class KnownToken(NamedTuple):
 def known_token_of(verified: VerifiedToken, policy: Policy, query: KeyQuery) -> KnownToken:
     """Note what came of a verified token whose claims passed every rule.
 
-    A ``sid`` that is no text names no session that could be ended; then the subject counts.
     Refuses: "claim_malformed", for scopes, roles or a status in a shape that nobody can read;
     "status_not_supported".
     """
     claims = verified.token.claims
     token = access_token_of(verified, policy)
     valid_from, valid_until = validity(claims, policy)
-    session_id = claims.get("sid")
-    if not isinstance(session_id, str):
-        session_id = None
     status = status_reference(claims) if "status" in claims else None
     known = (token, policy, verified.key, query, valid_from, valid_until)
-    return KnownToken(*known, session_id, status)
+    return KnownToken(*known, session_of(claims), status)

@@ -4,7 +4,7 @@ Source: RFC 8725 section 3, RFC 9068 sections 2 and 4.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bearerguard.core.profile import Place, Profile
 
@@ -29,7 +29,8 @@ class Policy:
     all that this issuer may grant, ``clients`` those to whom it may; None is no limit. ``profile``
     is the one in force, with what the operator set otherwise. ``key_issuers`` are the names that a
     key may carry which says whose it is; None where keys do not say that. ``scopes_implied`` tells
-    which scope stands for which others.
+    which scope stands for which others. ``opaque_prefix`` is what its opaque tokens begin with;
+    None: nobody asks it about any.
     """
 
     issuer: str | None
@@ -48,3 +49,35 @@ class Policy:
     scopes_allowed: frozenset[str] | None = None
     scopes_implied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     roles_allowed: frozenset[str] | None = None
+    opaque_prefix: str | None = None
+
+
+# RFC 7662 section 2.2: of these an answer need not have any. A missing aud is not overlooked by
+# that: the rule about it decides.
+OPTIONAL_IN_ANSWERS = frozenset({"iss", "aud", "sub", "client_id", "iat", "jti"})
+# No header tells what an opaque token is, and an issuer calls a refresh token active, too. Ory
+# Hydra, Amazon Cognito and Keycloak say which it is in one of these.
+KINDS_IN_ANSWERS = {
+    "token_use": frozenset({"access", "access_token"}),
+    "typ": frozenset({"Bearer", "at+jwt"}),
+}
+
+
+def policy_for_answers(policy: Policy) -> Policy:
+    """Derive the rules for what an issuer answers about an opaque token from those for its JWTs.
+
+    ``exp`` stays required, because it alone bounds for how long anything is believed.
+    """
+    profile = policy.profile
+    kinds = {
+        name: accepted | profile.kind_claims.get(name, frozenset())
+        for name, accepted in KINDS_IN_ANSWERS.items()
+    }
+    required = profile.required_claims - OPTIONAL_IN_ANSWERS
+    looser = replace(
+        profile,
+        required_claims=required,
+        one_of=tuple(group for group in profile.one_of if group.isdisjoint(OPTIONAL_IN_ANSWERS)),
+        kind_claims={**profile.kind_claims, **kinds},
+    )
+    return replace(policy, profile=looser)

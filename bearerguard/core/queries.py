@@ -1,9 +1,10 @@
-"""What a decision may have to wait for: keys, who an issuer is, what was revoked, a status list.
+"""What a decision may have to wait for: keys, an issuer's word, what was revoked, a status list.
 
 A flow yields a query and is sent the answer; how its driver gets that is none of its business.
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from bearerguard.core.key_set import Key
@@ -53,7 +54,19 @@ class StatusQuery(NamedTuple):
     uri: str
 
 
-Query = KeyQuery | IssuerQuery | RevocationQuery | StatusQuery
+@dataclass(frozen=True, slots=True)
+class IntrospectionQuery:
+    """What an issuer says of an opaque token (RFC 7662).
+
+    The answer is a JSON object of the members that the issuer gave, as bytes, or UnavailableError
+    thrown. It vouches for nothing: whether the token is active stands in it.
+    """
+
+    issuer: str
+    raw: str = field(repr=False)
+
+
+Query = KeyQuery | IssuerQuery | RevocationQuery | StatusQuery | IntrospectionQuery
 Result = TypeVar("Result")
 # What is sent depends on the query: see there.
 Flow = Generator[Query, Any, Result]

@@ -14,8 +14,8 @@ nobody gets one back that was revoked.
 
 import hashlib
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bearerguard.core.access_token import AccessToken
 from bearerguard.errors import RejectedError
@@ -69,6 +69,12 @@ def name_of(kind: str, value: str) -> str:
         return name
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kind}# {digest}"
+
+
+def session_of(claims: Mapping[str, Any]) -> str | None:
+    """Give the session of a token; a ``sid`` that is no text names none that could be ended."""
+    session_id = claims.get("sid")
+    return session_id if isinstance(session_id, str) else None
 
 
 def names_of(token: AccessToken, session_id: str | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bearerguard.core.issuer_patterns import IssuerPatterns
-from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
+from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy, policy_for_answers
 from bearerguard.core.profile import RFC9068, Profile
 from bearerguard.errors import ConfigurationError
 
@@ -22,7 +22,8 @@ class Trust:
 
     ``only`` is the policy where there is just one and there can be no other. ``fallback`` is for a
     token of nobody here: it can only refuse. ``patterns`` say which other issuers may be asked
-    about. ``max_bytes`` limits a token before anybody can know its issuer.
+    about. ``max_bytes`` limits a token before anybody can know its issuer. ``opaque`` has, for each
+    issuer that is asked about opaque tokens, what these begin with and the rules for its answers.
     """
 
     policies: Mapping[str, Policy]
@@ -30,6 +31,7 @@ class Trust:
     fallback: Policy
     patterns: IssuerPatterns
     max_bytes: int
+    opaque: tuple[tuple[str, Policy], ...] = ()
 
     @classmethod
     def of(
@@ -60,6 +62,11 @@ class Trust:
             fallback=_fallback(policies, (*named, *allowed.entries)),
             patterns=allowed,
             max_bytes=max_bytes,
+            opaque=tuple(
+                (policy.opaque_prefix, policy_for_answers(policy))
+                for policy in policies
+                if policy.opaque_prefix is not None
+            ),
         )
 
 

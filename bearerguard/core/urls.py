@@ -32,8 +32,12 @@ def problem_of_issuer(issuer: str, *, http_allowed: bool) -> str | None:
     return problem_of_url(issuer, http_allowed=http_allowed)
 
 
-def problem_of_jwks_uri(url: object, issuer: str, *, http_allowed: bool) -> str | None:
-    """Say why a jwks_uri out of an issuer's metadata is not followed, or None.
+def problem_of_found_url(
+    url: object, issuer: str, *, http_allowed: bool, setting: str = "jwks_uri"
+) -> str | None:
+    """Say why a URL out of an issuer's metadata is not followed, or None.
+
+    ``setting`` is where an operator can write the URL instead.
 
     http only from loopback to loopback, or as allowed; an address of an internal network only where
     the issuer itself stands there, so that metadata cannot point at our neighbours.
@@ -44,7 +48,7 @@ def problem_of_jwks_uri(url: object, issuer: str, *, http_allowed: bool) -> str 
     problem = _problem(url, http_allowed=http_allowed or both_are_loopback)
     if problem is None and _is_internal(url) and not both_are_loopback:
         same_host = host_of(url) == host_of(issuer)
-        return None if same_host else "is an internal address; to allow it, set jwks_uri to it"
+        return None if same_host else f"is an internal address; to allow it, set {setting} to it"
     return problem
 
 

@@ -8,63 +8,18 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-
 from bearerguard.core.encoding import base64url_encode
-from bearerguard.core.jwk import thumbprint
 from bearerguard.core.signature import REGISTRY
 from bearerguard.core.urls import well_known_urls
+from bearerguard.dev.signing_key import SigningKey
 from bearerguard.guard import Guard
 from bearerguard.jwks.fetch import Fetched, FetchError
 
-EC_CURVES: dict[str, ec.EllipticCurve] = {
-    "ES256": ec.SECP256R1(),
-    "ES384": ec.SECP384R1(),
-    "ES512": ec.SECP521R1(),
-}
-ML_DSA: dict[str, Any] = {
-    "ML-DSA-44": mldsa.MLDSA44PrivateKey,
-    "ML-DSA-65": mldsa.MLDSA65PrivateKey,
-    "ML-DSA-87": mldsa.MLDSA87PrivateKey,
-}
+__all__ = ["Issuer", "SigningKey"]
+
 LIFETIME_S = 300
-
-
-@dataclass(frozen=True)
-class SigningKey:
-    """A private key, the algorithm it signs with, and its public JWK."""
-
-    alg: str
-    private_key: Any = field(repr=False)
-    jwk: Mapping[str, Any]
-
-    @classmethod
-    def generate(cls, alg: str = "RS256", kid: str | None = None) -> "SigningKey":
-        """Make a key for an algorithm; its kid is its thumbprint unless one is given."""
-        private_key, jwk = _generate(alg)
-        jwk = {**jwk, "alg": alg, "use": "sig"}
-        return cls(alg, private_key, {"kid": kid or thumbprint(jwk), **jwk})
-
-    @property
-    def kid(self) -> str:
-        """The key id in its JWK."""
-        return str(self.jwk["kid"])
-
-    def public_pem(self) -> bytes:
-        """Give the public key as PEM text."""
-        pem: bytes = self.private_key.public_key().public_bytes(
-            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-        )
-        return pem
-
-    def sign(self, message: bytes, alg: str | None = None) -> bytes:
-        """Sign with the key's algorithm, or with another one that the key can do."""
-        return REGISTRY[alg or self.alg].sign(message, self.private_key)
 
 
 class Issuer:
@@ -89,11 +44,17 @@ class Issuer:
         self.keys = [key or SigningKey.generate(alg)]
         self.is_down = False
         self.requests: list[str] = []
+        self.opaque_tokens: dict[str, dict[str, Any]] = {}
 
     @property
     def key(self) -> SigningKey:
         """The key that signs at present: the newest one."""
         return self.keys[-1]
+
+    @property
+    def introspection_uri(self) -> str:
+        """Where the issuer tells what it knows of opaque tokens."""
+        return f"{self.url.rstrip('/')}/introspect"
 
     @property
     def jwks_uri(self) -> str:
@@ -166,40 +127,68 @@ class Issuer:
             "issuer": self.url,
             "jwks_uri": self.jwks_uri,
             "token_endpoint": f"{self.url.rstrip('/')}/token",
+            "introspection_endpoint": self.introspection_uri,
             "response_types_supported": ["code"],
         }
 
+    def opaque_token(
+        self, scope: str | None = None, *, without: Iterable[str] = (), **claims: Any
+    ) -> str:
+        """Make a token that says nothing by itself; the issuer tells its claims when asked.
+
+        ``scope`` and the claims are as in :meth:`token`. ``revoke(token)`` ends it.
+        """
+        if scope is not None:
+            claims["scope"] = scope
+        token = f"opaque_{uuid.uuid4().hex}"
+        self.opaque_tokens[token] = self.claims(without=without, **claims)
+        return token
+
+    def revoke(self, token: str) -> None:
+        """Call an opaque token inactive from now on."""
+        del self.opaque_tokens[token]
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Say what the issuer knows of an opaque token (RFC 7662 section 2.2)."""
+        claims = self.opaque_tokens.get(token)
+        if claims is None or claims.get("exp", 0) <= self.clock():
+            return {"active": False}
+        return {"active": True, **claims}
+
     def fetch(
-        self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        max_bytes: int,
+        form: Mapping[str, str] | None = None,
     ) -> Fetched:
         """Answer a guard's request, as a Fetcher does."""
         _ = headers, timeout_s, max_bytes
         self.requests.append(url)
         if self.is_down:
             raise FetchError(f"{url}: the issuer is down")
+        if form is not None:
+            return self._answer_about(form["token"], headers["Accept"])
         if url == self.jwks_uri:
             return _json_answer(self.jwks())
         return _json_answer(self.metadata()) if url in well_known_urls(self.url) else Fetched(404)
+
+    def _answer_about(self, token: str, kind: str) -> Fetched:
+        """RFC 7662 section 2.2, or, where that is asked for, RFC 9701 section 5."""
+        answer = self.introspect(token)
+        if not kind.endswith("jwt"):
+            return _json_answer(answer)
+        content = {"iss": self.url, "aud": self.audience, "iat": int(self.clock())}
+        payload = json.dumps({**content, "token_introspection": answer}).encode()
+        signed = self.sign(payload, header={"typ": kind.removeprefix("application/")})
+        return Fetched(200, {"content-type": kind}, signed.encode())
 
     def guard(self, **settings: Any) -> Guard:
         """Make a guard for this issuer's tokens that never opens a socket."""
         settings = {"issuer": self.url, "audience": self.audience, **settings}
         return Guard(fetcher=self, clock=self.clock, **settings)
-
-
-def _generate(alg: str) -> tuple[Any, dict[str, Any]]:
-    if alg in EC_CURVES:
-        ec_key = ec.generate_private_key(EC_CURVES[alg])
-        return ec_key, ECAlgorithm.to_jwk(ec_key.public_key(), as_dict=True)
-    if alg in ("EdDSA", "Ed25519"):
-        ed_key = ed25519.Ed25519PrivateKey.generate()
-        return ed_key, OKPAlgorithm.to_jwk(ed_key.public_key(), as_dict=True)
-    if alg in ML_DSA:
-        ml_key = ML_DSA[alg].generate()
-        pub = base64url_encode(ml_key.public_key().public_bytes_raw()).decode()
-        return ml_key, {"kty": "AKP", "alg": alg, "pub": pub}
-    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return rsa_key, RSAAlgorithm.to_jwk(rsa_key.public_key(), as_dict=True)
 
 
 def _json_answer(document: Mapping[str, Any]) -> Fetched:

@@ -1,10 +1,6 @@
-"""From an issuer's name to its keys: metadata, then the JWK Set.
+"""From an issuer's name to its keys: metadata (:mod:`bearerguard.jwks.metadata`), then the JWK Set.
 
-Source: RFC 8414 sections 2 to 4, OpenID Connect Discovery 1.0 section 4.
-
-The places are tried in this order: the RFC 8414 place, the OpenID document at the RFC 8414 place,
-the OpenID place. Only an answer that says "not here" leads to the next one: metadata that name
-another issuer are a mistake to be shown, not to be walked around.
+Source: RFC 8414 section 2, RFC 7517 section 5.
 """
 
 import logging
@@ -13,26 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bearerguard.core.encoding import EncodingError, read_json_object
 from bearerguard.core.jwk import parse_key_set
 from bearerguard.core.key_set import KeySetError
-from bearerguard.core.urls import problem_of_jwks_uri, same_origin, well_known_urls
+from bearerguard.core.urls import same_origin
 from bearerguard.files import read_regular
 from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError
+from bearerguard.jwks.metadata import METADATA_MAX_AGE_S, OK, found_url, issuer_metadata, unusable
 from bearerguard.jwks.states import LoadedKeys
 
-OK = 200
 NOT_MODIFIED = 304
-# "Not here", as the field spells it. 404 and 410 say so. Cognito answers 400 for any place that it
-# does not have, object stores (self-hosted issuers of Kubernetes) and Kubernetes itself 403, and
-# gateways that admit only the paths they know 401 or 405. Each is an answer about this one place
-# that will be the same tomorrow, and the next place is held to the same issuer. 429 and 5xx mean
-# "not now": asking on would only add to the load.
-NOT_HERE = frozenset({400, 401, 403, 404, 405, 410})
 # "Not here any more": the metadata may name a new place for the keys.
 GONE = frozenset({404, 410})
 LARGEST_TOKEN_FILE = 64 * 1024
-METADATA_MAX_AGE_S = 24 * 3600.0
 # RFC 6750 section 2.1.
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 # RFC 9110 section 8.8.3, within reason: what does not look like it is not sent back.
@@ -118,9 +106,9 @@ class IssuerKeys:
             max_age_s = last.loaded.max_age_s if says_nothing else answer.max_age_s()
             return replace(last.loaded, max_age_s=max_age_s), learnt
         if answer.status in GONE:
-            raise MovedError(str(_unusable(url, answer)))
+            raise MovedError(str(unusable(url, answer)))
         if answer.status != OK:
-            raise _unusable(url, answer)
+            raise unusable(url, answer)
         try:
             keys = parse_key_set(answer.body)
         except KeySetError as error:
@@ -131,37 +119,12 @@ class IssuerKeys:
         return loaded, replace(learnt, answer=last)
 
     def _jwks_uri_in_metadata(self, ends_at: float) -> str:
-        tried = []
-        for url in well_known_urls(self.issuer):
-            answer = self._get(url, ends_at, {})
-            if answer.status not in NOT_HERE:
-                return self._checked(url, answer)
-            tried.append(f"{url} ({answer.status})")
-        raise FetchError(f"{self.issuer}: no metadata at {', '.join(tried)}")
-
-    def _checked(self, url: str, answer: Fetched) -> str:
-        """RFC 8414 sections 3.2 and 3.3: 200, JSON, and exactly this issuer, or no metadata.
-
-        RFC 9728 section 4: an issuer that lists its resources should list this one.
-        """
-        content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if answer.status != OK or content_type != "application/json":
-            raise _unusable(url, answer)
-        try:
-            metadata = read_json_object(answer.body)
-        except EncodingError as error:
-            raise FetchError(f"{url}: {error}") from None
-        if metadata.get("issuer") != self.issuer:
-            named = str(metadata.get("issuer"))[:200]
-            raise FetchError(f"{url}: the metadata are those of {named!r}, not {self.issuer!r}")
-        uri = metadata.get("jwks_uri")
-        problem = problem_of_jwks_uri(uri, self.issuer, http_allowed=self.http_allowed)
-        if problem is not None:
-            raise FetchError(f"{url}: jwks_uri {str(uri)[:200]!r} {problem}")
+        url, metadata = issuer_metadata(self.issuer, lambda url: self._get(url, ends_at, {}))
         listed = metadata.get("protected_resources")
         if self.resource is not None and isinstance(listed, list) and self.resource not in listed:
+            # RFC 9728 section 4: an issuer that lists its resources should list this one.
             logger.warning("%s lists its resources, and %r is not one", self.issuer, self.resource)
-        return str(uri)
+        return found_url(url, metadata, "jwks_uri", self.issuer, http_allowed=self.http_allowed)
 
     def _get(self, url: str, ends_at: float, headers: dict[str, str]) -> Fetched:
         left_s = ends_at - self.clock()
@@ -185,10 +148,3 @@ def _token(file: str) -> str:
     if not B64TOKEN.fullmatch(token):
         raise FetchError("jwks_token_file does not hold a bearer token")
     return token
-
-
-def _unusable(url: str, answer: Fetched) -> FetchError:
-    kind = answer.headers.get("content-type", "no content type")[:80]
-    hint = "; redirects are not followed" if "location" in answer.headers else ""
-    problem = f"{url}: answered {answer.status} with {kind!r}{hint}"
-    return FetchError(problem, retry_after_s=answer.retry_after_s())

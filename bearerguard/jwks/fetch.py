@@ -1,8 +1,9 @@
-"""One GET, with every limit that an answer from outside needs. The one module that imports httpx.
+"""One request, with every limit that an answer from outside needs. The one module with httpx in it.
 
 Limits: 2 s to connect, one deadline for all, 512 KiB after decompression, no redirects, no cookies.
 Only the resolution of a name cannot be ended; nobody waits for it, since the key source gives such
 a fetch up.
+Each request has a connection of its own: the deadline ends the connection that it has seen begin.
 httpx is loaded at the first fetch, in the thread that fetches, so that importing bearerguard and
 the event loop do not pay for it.
 """
@@ -86,12 +87,20 @@ def _date(text: str) -> float | None:
 
 
 class Fetcher(Protocol):
-    """Whatever can make one GET request."""
+    """Whatever can make one HTTP request."""
 
     def fetch(
-        self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        max_bytes: int,
+        form: Mapping[str, str] | None = None,
     ) -> Fetched:
-        """GET ``url`` and give the answer, whatever its status.
+        """GET ``url``, or POST a form to it, and give the answer, whatever its status.
+
+        ``form`` is given only where tokens are introspected, and holds one, and perhaps a secret.
 
         Must not follow redirects, must end within about ``timeout_s`` and must not read more than
         ``max_bytes``. It is called from a thread of its own and may block.
@@ -109,21 +118,30 @@ class HttpFetcher:
         self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
 
     def fetch(
-        self, url: str, *, headers: Mapping[str, str], timeout_s: float, max_bytes: int
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        max_bytes: int,
+        form: Mapping[str, str] | None = None,
     ) -> Fetched:
-        """GET ``url``; see :class:`Fetcher`."""
+        """GET ``url``, or POST a form to it; see :class:`Fetcher`."""
         with LOADING:
             codecs.lookup("idna")  # or the first look-up of a host's name would load it
             import httpx  # noqa: PLC0415  only whoever fetches pays for it
 
         # Compression would only cost: these documents are small, and a bomb is a bomb.
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
+        method = "GET" if form is None else "POST"
         deadline = Deadline(timeout_s)
         try:
             with (
                 deadline,
                 self._client(url, timeout_s) as client,
-                client.stream("GET", url, headers=sent, extensions=deadline.extension) as response,
+                client.stream(
+                    method, url, data=form, headers=sent, extensions=deadline.extension
+                ) as response,
             ):
                 body = _read(response, max_bytes)
                 answer = Fetched(response.status_code, dict(response.headers), body)
@@ -147,12 +165,14 @@ class HttpFetcher:
         # Its transport loads modules, and OpenSSL builds itself up: a fork in the middle of that
         # would leave locks to the child that nobody ever opens.
         with LOADING:
-            # Without TLS the store of certificates, which takes long to load, is not needed; what
-            # is there instead trusts nobody.
-            is_plain = not url.startswith("https:")
-            no_store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else None
+            # Without TLS the store of certificates is not needed; what is there instead trusts
+            # nobody. It takes long to load, and where tokens are introspected requests are many.
+            if not url.startswith("https:"):
+                tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            else:
+                tls = self._tls = self._tls or httpx.create_ssl_context()
             return httpx.Client(
-                verify=self._tls or no_store or True,
+                verify=tls,
                 timeout=timeout,
                 follow_redirects=False,
                 mounts=direct,

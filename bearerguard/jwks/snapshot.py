@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bearerguard.core.urls import problem_of_jwks_uri
+from bearerguard.core.urls import problem_of_found_url
 from bearerguard.jwks.host_lock import HostLock
 from bearerguard.jwks.keys import Load, LoadError
 from bearerguard.jwks.lifetime import REFRESH_SHARE, time_to_live
@@ -181,7 +181,7 @@ class SharedKeys:
             return "holds the keys of another issuer"
         if self.jwks_uri is not None:
             return None if stored.url == self.jwks_uri else "does not come from jwks_uri"
-        problem = problem_of_jwks_uri(stored.url, self.issuer, http_allowed=self.http_allowed)
+        problem = problem_of_found_url(stored.url, self.issuer, http_allowed=self.http_allowed)
         return None if problem is None else f"comes from a URL that {problem}"
 
     def _age_s(self, stored: StoredKeys) -> float | None:

@@ -5,16 +5,20 @@
         header = f"Bearer {issuer.token('orders:read')}"
         assert client.get("/orders", headers={"Authorization": header}).status_code == 200
 
+Where a guard takes opaque tokens, it asks the issuer about them: ``issuer.opaque_token(...)``.
+
 The tokens are signed and verified for real; nothing in here accepts just anything.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 from bearerguard import issuers
 from bearerguard.dev.issuer import Issuer, SigningKey
+from bearerguard.introspection.introspector import Introspector
 from bearerguard.issuers import LIVE_ISSUERS, KnownIssuer, Means
 from bearerguard.jwks.keys import Keys
 from bearerguard.settings import Settings
@@ -24,11 +28,12 @@ __all__ = ["BAD_TOKENS", "Issuer", "SigningKey", "bad_tokens", "trust"]
 
 # As the runtime has it, however many blocks are open.
 make_keys = issuers.keys_of
+make_introspector = issuers.introspector_of
 
 
 @contextmanager
 def trust(issuer: Issuer) -> Iterator[Issuer]:
-    """Let every guard of this process get its keys from ``issuer``, without any network.
+    """Let every guard of this process ask ``issuer`` for keys and tokens, without any network.
 
     It holds for guards that are there and for those that are made meanwhile, and ends with the
     block for both. The guards' own issuers and audiences stay in force: make the tokens for them.
@@ -41,7 +46,7 @@ def trust(issuer: Issuer) -> Iterator[Issuer]:
         afterwards[keys] = outside(settings, means)
         return keys
 
-    with patch.object(issuers, "keys_of", keys_of):
+    with _trust_for_opaque(issuer), patch.object(issuers, "keys_of", keys_of):
         for known in list(LIVE_ISSUERS):
             keys = _keys_from(issuer, known.settings, known.means)
             afterwards[keys] = _exchange(known, keys)
@@ -51,6 +56,33 @@ def trust(issuer: Issuer) -> Iterator[Issuer]:
             for known in list(LIVE_ISSUERS):
                 # An issuer that another thread was just making at the start has its own already.
                 _exchange(known, afterwards.get(known.keys, known.keys))
+
+
+@contextmanager
+def _trust_for_opaque(issuer: Issuer) -> Iterator[None]:
+    """Do the same for opaque tokens, with the guards that take them."""
+    outside = issuers.introspector_of
+    afterwards: dict[Introspector | None, Introspector | None] = {None: None}
+
+    def introspector_of(settings: Settings, means: Means, *more: Any) -> Introspector:
+        there = replace(settings, introspection_uri=issuer.introspection_uri)
+        introspector = make_introspector(there, replace(means, fetcher=issuer), *more)
+        afterwards[introspector] = outside(settings, means, *more)
+        return introspector
+
+    with patch.object(issuers, "introspector_of", introspector_of):
+        for known in list(LIVE_ISSUERS):
+            former = known.introspector
+            if former is not None:
+                known.introspector = introspector_of(
+                    known.settings, known.means, known.policy, known.keys_for
+                )
+                afterwards[known.introspector] = former
+        try:
+            yield
+        finally:
+            for known in list(LIVE_ISSUERS):
+                known.introspector = afterwards.get(known.introspector, known.introspector)
 
 
 def _keys_from(issuer: Issuer, settings: Settings, means: Means) -> Keys:

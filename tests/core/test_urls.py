@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from bearerguard import ConfigurationError, Guard
 from bearerguard.core.urls import (
     is_loopback,
+    problem_of_found_url,
     problem_of_issuer,
-    problem_of_jwks_uri,
     problem_of_url,
     same_origin,
     well_known_urls,
@@ -112,7 +112,7 @@ def test_an_issuer_on_this_machine_may_do_without_tls(issuer):
     ],
 )
 def test_a_jwks_uri_where_it_may_be_is_followed(issuer, uri):
-    assert problem_of_jwks_uri(uri, issuer, http_allowed=False) is None
+    assert problem_of_found_url(uri, issuer, http_allowed=False) is None
 
 
 INTERNAL = "is an internal address; to allow it, set jwks_uri to it"
@@ -152,7 +152,7 @@ INTERNAL = "is an internal address; to allow it, set jwks_uri to it"
 )
 def test_a_jwks_uri_where_it_may_not_be_is_not_followed(uri, problem):
     """RFC 8725 section 3.10, in every spelling that a resolver takes for an address."""
-    assert problem == problem_of_jwks_uri(uri, ISS, http_allowed=False)
+    assert problem == problem_of_found_url(uri, ISS, http_allowed=False)
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_a_jwks_uri_where_it_may_not_be_is_not_followed(uri, problem):
     ],
 )
 def test_http_out_of_metadata_goes_from_loopback_to_loopback_only(issuer, uri):
-    assert problem_of_jwks_uri(uri, issuer, http_allowed=False) == "does not begin with https://"
+    assert problem_of_found_url(uri, issuer, http_allowed=False) == "does not begin with https://"
 
 
 def test_permission_for_http_is_no_permission_for_internal_addresses():
-    assert problem_of_jwks_uri("http://keys:80/", "http://as:80", http_allowed=True) is None
-    assert problem_of_jwks_uri("http://10.0.0.1/", "http://as:80", http_allowed=True) == INTERNAL
+    assert problem_of_found_url("http://keys:80/", "http://as:80", http_allowed=True) is None
+    assert problem_of_found_url("http://10.0.0.1/", "http://as:80", http_allowed=True) == INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,6 @@ def test_the_well_known_places_of_an_issuer(issuer, places):
 @given(url=st.text(max_size=40) | st.from_regex(r"https?://[^/]{0,20}/?.{0,10}", fullmatch=True))
 def test_any_text_at_all_is_judged_and_never_raises(url):
     problem_of_issuer(url, http_allowed=True)
-    problem_of_jwks_uri(url, ISS, http_allowed=False)
-    problem_of_jwks_uri("https://as.example/", url, http_allowed=True)
+    problem_of_found_url(url, ISS, http_allowed=False)
+    problem_of_found_url("https://as.example/", url, http_allowed=True)
     same_origin(url, ISS)

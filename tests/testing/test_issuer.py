@@ -136,3 +136,18 @@ def test_the_settings_of_its_guard_can_be_chosen(issuer):
     with pytest.raises(RejectedError):
         guard.verify(issuer.token())
     assert guard.verify(issuer.token(aud="https://other.example"))
+
+
+def test_an_opaque_token_says_nothing_and_its_issuer_everything(issuer, clock):
+    """RFC 7662 section 2.2."""
+    raw = issuer.opaque_token("read", without=["jti"], tenant="acme")
+    said = issuer.introspect(raw)
+
+    assert (said["active"], said["scope"], said["tenant"]) == (True, "read", "acme")
+    assert "jti" not in said
+    assert issuer.introspect("another") == {"active": False}
+    assert issuer.metadata()["introspection_endpoint"] == issuer.introspection_uri
+    clock.tick(301)
+    assert issuer.introspect(raw) == {"active": False}
+    issuer.revoke(raw)
+    assert raw not in issuer.opaque_tokens

@@ -269,3 +269,28 @@ def test_an_issuer_that_another_thread_was_just_making_spoils_the_end_for_nobody
         assert accepts(guard, issuer.token())
     assert late.keys is keys
     assert not accepts(guard, issuer.token())
+
+
+# Opaque tokens
+
+
+CLIENT = {"introspection_client_id": "api", "introspection_client_secret": "hush"}
+
+
+def test_guards_ask_the_issuer_about_opaque_tokens(issuer):
+    """Those that are there, and those that are made meanwhile; afterwards nothing is left of it."""
+    nowhere = {"introspection_uri": "http://127.0.0.1:1/ask", **CLIENT}
+    before = Guard(issuer=issuer.url, audience=issuer.audience, clock=issuer.clock, **nowhere)
+    with trust(issuer):
+        inside = Guard(issuer=issuer.url, audience=issuer.audience, clock=issuer.clock, **nowhere)
+        without = Guard(issuer=issuer.url, audience=issuer.audience, clock=issuer.clock)
+        raw = issuer.opaque_token("read")
+        assert [guard.verify(raw).scopes for guard in (before, inside)] == [{"read"}] * 2
+        with pytest.raises(RejectedError, match="token_malformed"):
+            without.verify(raw)
+
+    for guard in (before, inside):
+        with pytest.raises(UnavailableError):
+            guard.verify(raw)
+    with pytest.raises(RejectedError, match="token_malformed"):
+        without.verify(raw)

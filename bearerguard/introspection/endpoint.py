@@ -1,0 +1,191 @@
+"""One question to an issuer about one token, and everything that can be wrong with the answer.
+
+Source: RFC 7662 sections 2.1 to 2.3, RFC 8414 section 2, RFC 9701 section 4.
+
+Only a 200 of the right kind, whole and within the limits, is an answer. Everything else is the
+issuer's trouble, or ours with the issuer, and says nothing of the token.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bearerguard.core.encoding import EncodingError, read_json_object
+from bearerguard.core.key_set import Key
+from bearerguard.core.policy import Policy
+from bearerguard.core.queries import KeyQuery
+from bearerguard.core.signed_answer import MEDIA_TYPE, read_signed_answer
+from bearerguard.drivers import drive
+from bearerguard.errors import UnavailableError
+from bearerguard.introspection.client_auth import ClientAuth
+from bearerguard.jwks.fetch import MAX_BYTES as LARGEST_METADATA
+from bearerguard.jwks.fetch import Fetched, Fetcher, FetchError
+from bearerguard.jwks.metadata import (
+    METADATA_MAX_AGE_S,
+    OK,
+    found_url,
+    issuer_metadata,
+    media_type,
+    unusable,
+)
+
+# Rich answers have a few kilobytes; a signed one is a third longer.
+LARGEST_ANSWER = 64 * 1024
+JSON = "application/json"
+# RFC 7662 section 2.3: what the endpoint says of the credentials of this API.
+OURS = frozenset({401, 403})
+GONE = frozenset({404, 410})
+# What the endpoint says of this one request, and so nothing of the next.
+OF_THIS_REQUEST = frozenset({400, 413, 414, 422, 431})
+
+
+class OddRequestError(FetchError):
+    """The endpoint works, and refused to look at this very token."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the endpoint is, how it wants to know who asks, and when that was found out."""
+
+    url: str
+    methods: frozenset[str] = frozenset()
+    found_at: float = 0.0
+
+
+@dataclass
+class Endpoint:
+    """The introspection endpoint of one issuer.
+
+    ``url`` is set where the operator configured it; else it is discovered, and discovered again
+    after a day or when it is gone. ``keys`` gives the issuer's keys for a signed answer, and may
+    block. ``clock`` gives the seconds of a monotonic clock, ``wall_clock`` those since 1970.
+    """
+
+    policy: Policy
+    client_id: str
+    auth: ClientAuth
+    fetcher: Fetcher
+    keys: Callable[[KeyQuery], Sequence[Key]]
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    url: str | None = None
+    is_signed: bool = False
+    http_allowed: bool = False
+    _found: Place | None = field(default=None, repr=False)
+
+    def ask(self, raw: str, ends_at: float) -> bytes:
+        """Ask about a token and give the members of the answer as JSON. This blocks.
+
+        ``ends_at`` is by ``clock``.
+
+        Raises:
+            FetchError: no answer, or one that cannot be used; the message is for the operator.
+            UnavailableError: the same of a signed answer.
+        """
+        place = self._place(ends_at)
+        credentials = self.auth.credentials(place.methods)
+        # RFC 7662 section 2.1: the hint is only one, and changes nothing of what may be answered.
+        form = {"token": raw, "token_type_hint": "access_token", **credentials.form}
+        accept = f"application/{MEDIA_TYPE}" if self.is_signed else JSON
+        answer = self.fetcher.fetch(
+            place.url,
+            headers={"Accept": accept, **credentials.headers},
+            timeout_s=self._left_s(place.url, ends_at),
+            max_bytes=LARGEST_ANSWER,
+            form=form,
+        )
+        if answer.status in GONE:
+            self._found = None
+        self._check(place.url, answer, accept)
+        members = self._signed(answer) if self.is_signed else _plain(place.url, answer)
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _place(self, ends_at: float) -> Place:
+        if self.url is not None:
+            return Place(self.url)
+        found, now = self._found, self.clock()
+        if found is None or now - found.found_at > METADATA_MAX_AGE_S:
+            found = self._found = self._discovered(ends_at, now)
+        return found
+
+    def _discovered(self, ends_at: float, now: float) -> Place:
+        """RFC 8414 section 2: the endpoint, and the ways to authenticate there."""
+        issuer = str(self.policy.issuer)
+        where, metadata = issuer_metadata(issuer, lambda url: self._get(url, ends_at))
+        name, http_allowed = "introspection_endpoint", self.http_allowed
+        url = found_url(where, metadata, name, issuer, http_allowed=http_allowed)
+        named = metadata.get("introspection_endpoint_auth_methods_supported")
+        methods = named if isinstance(named, list) else []
+        return Place(url, frozenset(text for text in methods if isinstance(text, str)), now)
+
+    def _get(self, url: str, ends_at: float) -> Fetched:
+        left_s = self._left_s(url, ends_at)
+        return self.fetcher.fetch(url, headers={}, timeout_s=left_s, max_bytes=LARGEST_METADATA)
+
+    def _left_s(self, url: str, ends_at: float) -> float:
+        left_s = ends_at - self.clock()
+        if left_s <= 0:
+            raise FetchError(f"{url}: no time was left for this request")
+        return left_s
+
+    def _check(self, url: str, answer: Fetched, accept: str) -> None:
+        if answer.status in OURS:
+            raise FetchError(
+                f"{url}: refused this API's own credentials ({answer.status}); compare "
+                "introspection_client_id, its secret or key, and introspection_auth with what the "
+                "issuer has registered, and whether this client may introspect",
+                retry_after_s=answer.retry_after_s(),
+            )
+        if answer.status in OF_THIS_REQUEST:
+            raise OddRequestError(str(unusable(url, answer)))
+        if answer.status != OK or media_type(answer) != accept:
+            hint = f"; {accept} was asked for" if answer.status == OK else ""
+            problem = unusable(url, answer)
+            raise FetchError(f"{problem}{hint}", retry_after_s=problem.retry_after_s)
+
+    def _signed(self, answer: Fetched) -> Mapping[str, Any]:
+        text = answer.body.decode("latin-1").strip()
+        flow = read_signed_answer(
+            text, self.policy, self.client_id, LARGEST_ANSWER, self.wall_clock()
+        )
+        return drive(flow, self.keys)
+
+
+def _plain(url: str, answer: Fetched) -> Mapping[str, Any]:
+    try:
+        return read_json_object(answer.body)
+    except EncodingError as error:
+        raise FetchError(f"{url}: {error}") from None
+
+
+class Ask(Protocol):
+    """Asks an issuer about a token, as :meth:`Endpoint.ask` does."""
+
+    def __call__(self, raw: str, ends_at: float) -> bytes:
+        """Ask, and give the members of the answer as JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer, for the operator.
+
+    ``is_of_this_request`` tells that the endpoint works; ``retry_after_s`` is its own wish.
+    """
+
+    detail: str
+    retry_after_s: float | None = None
+    is_of_this_request: bool = False
+
+
+def ask_safely(ask: Ask, raw: str, ends_at: float) -> bytes | Failure:
+    """Ask, whatever happens: those who wait must hear of it."""
+    try:
+        return ask(raw, ends_at)
+    except FetchError as error:
+        return Failure(str(error), error.retry_after_s, isinstance(error, OddRequestError))
+    except UnavailableError as error:
+        return Failure(error.detail)
+    except BaseException as error:  # noqa: BLE001  what it says may quote the token
+        return Failure(f"introspection failed: {type(error).__name__}")

@@ -1,0 +1,224 @@
+"""One question to an issuer, over a real socket: what is sent, and what counts as an answer."""
+
+import json
+import logging
+import ssl
+
+import pytest
+
+from bearerguard import Guard, UnavailableError
+from bearerguard.introspection.endpoint import LARGEST_ANSWER
+from bearerguard.jwks.fetch import FetchError
+
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+
+
+@pytest.fixture
+def unavailable(server):
+    """Let the server answer this, and give the 503 that comes of it."""
+
+    def of(answer, **settings):
+        server.answer = answer
+        with pytest.raises(UnavailableError) as refusal:
+            server.guard(**settings).verify("opaque")
+        return refusal.value
+
+    return of
+
+
+@pytest.mark.requirement("7662-2.1-1", "7662-2.1-2", "7662-2.1-4")
+def test_the_token_is_posted_in_a_form_and_never_in_the_url(server):
+    """RFC 7662 section 2.1."""
+    server.answer = server.good()
+    raw = "~a+b/c-d_e.f=="
+
+    assert server.guard().verify(raw).subject == "user-1"
+
+    (asked,) = server.asked
+    assert (asked.method, asked.target) == ("POST", "/introspect")
+    assert asked.form == {"token": [raw], "token_type_hint": ["access_token"]}
+    assert asked.fields["content-type"] == "application/x-www-form-urlencoded"
+    assert asked.fields["accept"] == "application/json"
+    assert raw not in "".join(server.fetched)
+
+
+@pytest.mark.requirement("8414-2-3")
+def test_the_endpoint_is_found_in_the_metadata_once(server):
+    """RFC 8414 section 2."""
+    server.metadata = {"introspection_endpoint": server.url("/elsewhere")}
+    guard = server.guard()
+    server.answer = server.good()
+
+    for raw in ("one", "two"):
+        guard.verify(raw)
+
+    assert server.fetched == [WELL_KNOWN]
+    assert [asked.target for asked in server.asked] == ["/elsewhere"] * 2
+
+
+@pytest.mark.requirement("8414-2-3")
+def test_an_endpoint_that_is_set_wins_over_the_metadata(server):
+    server.answer = server.good()
+    server.guard(introspection_uri=server.url("/set")).verify("opaque")
+
+    assert [asked.target for asked in server.asked] == ["/set"]
+    assert server.fetched == []
+
+
+@pytest.mark.requirement("8705-5-1")
+def test_an_alias_for_mutual_tls_is_left_alone(server):
+    """RFC 8705 section 5: it is for clients with certificates; see not_offered.md."""
+    alias = {"introspection_endpoint": server.url("/mtls")}
+    server.metadata = {"mtls_endpoint_aliases": alias}
+    server.answer = server.good()
+    server.guard().verify("opaque")
+
+    assert [asked.target for asked in server.asked] == ["/introspect"]
+
+
+def test_metadata_without_a_usable_endpoint_are_503(server, unavailable):
+    for odd in (None, 5, "http://as.example/introspect", "https://10.0.0.1/introspect"):
+        server.metadata = {"introspection_endpoint": odd}
+        detail = unavailable(server.good()).detail
+        assert "introspection_endpoint" in detail
+    assert "set introspection_uri to it" in detail
+    assert server.asked == []
+
+
+def test_an_endpoint_that_is_gone_is_looked_for_again(server, http_answer, outcome):
+    guard = server.guard()
+    server.metadata = {"introspection_endpoint": server.url("/old")}
+    server.answer = lambda asked: (
+        http_answer(status=404) if asked.target == "/old" else server.good()
+    )
+    assert outcome(guard, "one") == 503
+    server.metadata = {"introspection_endpoint": server.url("/new")}
+    assert outcome(guard, "two") == "user-1"
+    assert [asked.target for asked in server.asked] == ["/old", "/new"]
+
+
+def test_the_endpoint_is_looked_for_again_after_a_day(issuer, asking, clock):
+    asking.verify(issuer.opaque_token())
+    clock.tick(24 * 3600 + 1)
+    asking.verify(issuer.opaque_token())
+    assert issuer.requests.count(f"{issuer.url}{WELL_KNOWN}") == 2
+
+
+@pytest.mark.requirement("7662-2.3-1")
+@pytest.mark.parametrize("status", [401, 403])
+def test_that_our_own_credentials_are_refused_is_no_fault_of_the_token(
+    server, unavailable, http_answer, caplog, status
+):
+    """RFC 7662 section 2.3: 503, a line for the operator, and nothing is remembered as inactive."""
+    refusal = unavailable(http_answer(b'{"error":"invalid_client"}', status))
+
+    assert f"refused this API's own credentials ({status}); compare" in refusal.detail
+    assert "introspection_client_id" in caplog.text
+    assert "opaque" not in caplog.text
+    assert "hush" not in caplog.text
+
+    server.answer = server.good()
+    assert server.guard().verify("opaque").subject == "user-1"
+
+
+@pytest.mark.requirement("7662-2.3-2")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *[{"status": status} for status in (201, 204, 304, 400, 404, 422, 429, 500, 502, 503)],
+        {"body": b"nonsense"},
+        {"body": b"[]"},
+        {"body": b'"x"'},
+        {"body": b"null"},
+        {"body": b"{}{}"},
+        {"body": b'{"active":true,"active":false}'},
+        {"body": b'{"active":true}', "content_type": "text/html"},
+        {"body": b'{"active":true}', "content_type": ""},
+        {"body": b'{"active":true}', "content_type": "application/jwt"},
+        {"body": b'{"a":"' + b"x" * LARGEST_ANSWER + b'"}'},
+    ],
+    ids=repr,
+)
+def test_whatever_is_no_answer_is_503_and_never_inactive(
+    server, unavailable, http_answer, answer, outcome
+):
+    """RFC 7662 sections 2.2 and 2.3; design.md section 3."""
+    assert unavailable(http_answer(**answer)).status == 503
+    assert len(server.asked) == 1
+
+    server.answer = server.good()
+    assert outcome(server.guard(), "opaque") == "user-1"
+
+
+@pytest.mark.requirement("7662-2.3-2")
+@pytest.mark.parametrize(("wish", "said"), [("7", 7), ("0", 1), ("86400", 60), ("soon", 1)])
+def test_the_wish_to_be_left_alone_is_handed_on(server, unavailable, http_answer, wish, said):
+    refusal = unavailable(http_answer(status=503, retry_after=wish))
+    assert refusal.retry_after == said
+
+
+def test_an_answer_as_long_as_allowed_is_taken(server, http_answer, outcome):
+    body = json.dumps(server.good(filler="")).encode()
+    filler = b"x" * (LARGEST_ANSWER - len(body))
+    server.answer = http_answer(body.replace(b'"filler": ""', b'"filler": "' + filler + b'"'))
+    assert outcome(server.guard(), "opaque") == "user-1"
+
+
+@pytest.mark.requirement("7662-4-8")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server, unavailable, http_answer, status):
+    """RFC 7662 section 4: what is sent is a secret of two parties."""
+    refusal = unavailable(http_answer(status=status, location=server.url("/other")))
+
+    assert "redirects are not followed" in refusal.detail
+    assert [asked.target for asked in server.asked] == ["/introspect"]
+
+
+@pytest.mark.requirement("7662-2.3-2", "GEN-7")
+def test_an_issuer_that_is_not_there_is_503(server, unavailable):
+    port_of_nobody = server.guard(introspection_uri="http://127.0.0.1:1/ask")
+    with pytest.raises(UnavailableError):
+        port_of_nobody.verify("opaque")
+    issuer_of_nobody = server.guard(issuer="http://127.0.0.1:1")
+    with pytest.raises(UnavailableError):
+        issuer_of_nobody.verify("opaque")
+
+
+@pytest.mark.requirement("7662-4-1")
+def test_a_certificate_that_nobody_vouches_for_is_503(as_server, certificate):
+    """RFC 7662 section 4, and then with the certificate named."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    server = as_server(tls)
+    server.answer = server.good()
+
+    with pytest.raises(UnavailableError) as refusal:
+        server.guard().verify("opaque")
+
+    assert "CERTIFICATE_VERIFY_FAILED" in refusal.value.detail
+    assert server.asked == []
+    assert server.guard(ca_file=str(certificate)).verify("opaque").subject == "user-1"
+
+
+def test_no_time_for_a_request_is_503(issuer, client, clock):
+    """The metadata may take all of it."""
+
+    class Slow:
+        def fetch(self, url, **limits):
+            clock.tick(10)
+            return issuer.fetch(url, **limits)
+
+    guard = Guard(
+        issuer=issuer.url, audience=issuer.audience, fetcher=Slow(), clock=clock, **client
+    )
+    (known,) = guard.issuers.all()
+    with pytest.raises(FetchError, match="no time was left"):
+        known.introspector._ask("opaque", clock() + 5)
+
+
+def test_a_failure_is_told_once_to_the_operator(server, unavailable, http_answer, caplog):
+    with caplog.at_level(logging.INFO, logger="bearerguard"):
+        unavailable(http_answer(status=500))
+    (record,) = [r for r in caplog.records if r.name == "bearerguard.introspection"]
+    assert record.levelno == logging.WARNING
+    assert "answered 500" in record.getMessage()
