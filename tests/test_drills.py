@@ -136,7 +136,7 @@ def test_simulated_minutes_pass_for_a_contender(harness, bearerguard, careless):
 
 def test_a_hostile_answer_is_told_by_what_the_caller_sees(harness, bearerguard, careless):
     null, *_ = harness.hostile.useless()
-    huge = harness.hostile.Hostile("20 MB", lambda a: harness.hostile._padded(a, 20))
+    huge = harness.hostile.Hostile("40 MB", lambda a: harness.hostile._padded(a, 40))
 
     with_null = [harness.hostile._cold(stage, null) for stage in (bearerguard, careless)]
     with_huge = [harness.hostile._cold(stage, huge) for stage in (bearerguard, careless)]
@@ -144,7 +144,8 @@ def test_a_hostile_answer_is_told_by_what_the_caller_sees(harness, bearerguard, 
     assert [cell.split()[0] for cell in with_null] == ["unavailable", "TypeError"]
     assert [cell.split()[0] for cell in with_huge] == ["unavailable", "accepted"]
     sober, greedy = (int(cell.split()[-2]) for cell in with_huge)
-    assert sober < 15 < 20 <= greedy
+    # What a client of HTTP takes when it is loaded counts, too, and depends on what is installed.
+    assert sober < 25 < 40 <= greedy
 
 
 @pytest.mark.parametrize(
