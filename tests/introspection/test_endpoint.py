@@ -157,6 +157,16 @@ def test_the_wish_to_be_left_alone_is_handed_on(server, unavailable, http_answer
     assert refusal.retry_after == said
 
 
+@pytest.mark.parametrize(("status", "state"), [(400, "closed"), (414, "closed"), (500, "open")])
+def test_a_refusal_of_one_request_says_nothing_about_the_others(
+    server, http_answer, outcome, status, state
+):
+    """Else a stranger with odd tokens could make everybody wait."""
+    guard, server.answer = server.guard(), http_answer(status=status)
+    assert {outcome(guard, f"odd-{number}") for number in range(6)} == {503}
+    assert guard.status()[server.issuer.url]["introspection"]["state"] == state
+
+
 def test_an_answer_as_long_as_allowed_is_taken(server, http_answer, outcome):
     body = json.dumps(server.good(filler="")).encode()
     filler = b"x" * (LARGEST_ANSWER - len(body))

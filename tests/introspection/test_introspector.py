@@ -84,6 +84,14 @@ def make(endpoint, clock):
     return make_one
 
 
+def wait_until(is_so):
+    """Wait for what has nothing to wait on; a test that waits in vain goes on and fails."""
+    for _ in range(5000):
+        if is_so():
+            return
+        time.sleep(0.001)
+
+
 def detail(ask, *arguments):
     with pytest.raises(UnavailableError) as refusal:
         ask(*arguments)
@@ -158,8 +166,7 @@ def test_a_bounded_number_of_requests_runs_and_the_others_queue(make, endpoint):
     with ThreadPoolExecutor(len(tokens)) as pool:
         running = [pool.submit(asks.answer, raw) for raw in tokens]
         endpoint.wait_for(MOST_REQUESTS)
-        while asks.status()["queued"] < 2 * MOST_REQUESTS:
-            time.sleep(0.001)
+        wait_until(lambda: asks.status()["queued"] == 2 * MOST_REQUESTS)
         assert asks.status()["requests"] == MOST_REQUESTS
         endpoint.gate.set()
         assert [job.result(PATIENCE_S) for job in running] == [ACTIVE] * len(tokens)
@@ -254,6 +261,16 @@ def test_after_five_failures_nobody_asks_until_one_tries(make, endpoint, clock):
     assert tries.landed.result(PATIENCE_S) == ACTIVE
     assert asks.answer("waits") == ACTIVE
     assert asks.status()["state"] == "closed"
+
+
+def test_who_is_held_off_waits_for_nobody_and_so_may_be_told_in_an_event_loop(make, endpoint):
+    asks, endpoint.error = make(), FetchError("busy", retry_after_s=7)
+    detail(asks.answer, "1")
+
+    async def use():
+        return detail(asks.answer, "2")
+
+    assert "held off" in asyncio.run(use())
 
 
 def test_the_wish_of_the_endpoint_holds_everybody_off(make, endpoint):
