@@ -14,10 +14,21 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
 
-# COVERAGE=1: also write down which lines and branches were run, for "make coverage".
+# Long runs that reach no line of the package that the others do not: they are not slowed by tracing.
+LONG := tests/interop tests/property tests/jwks/test_exploration.py tests/jwks/test_mutants.py \
+	tests/jwks/test_cache_properties.py tests/test_bench.py tests/test_bench_http.py \
+	tests/test_drills.py tests/test_requirements.py
+PYTEST := -m pytest -q -n auto $(if $(TOKEN_CACHE),--token-cache=$(TOKEN_CACHE))
+
+# COVERAGE=1: also write down which lines and branches were run, for "make coverage"; in two parts.
 # TOKEN_CACHE=0: as if no verified token were kept by default.
 test: $(VENV)/dev-installed
-	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n auto $(if $(TOKEN_CACHE),--token-cache=$(TOKEN_CACHE))
+ifdef COVERAGE
+	$(BIN)/coverage run $(PYTEST) $(LONG:%=--ignore=%)
+	$(BIN)/python $(PYTEST) $(LONG)
+else
+	$(BIN)/python $(PYTEST)
+endif
 
 check: lint
 	$(BIN)/coverage erase
