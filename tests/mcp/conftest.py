@@ -17,7 +17,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from bearerguard.dev.server import LocalServer
-from bearerguard.testing import Issuer, SigningKey
+from bearerguard.testing import Issuer
 
 try:
     from mcp.server.mcpserver import MCPServer
@@ -39,9 +39,9 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 @pytest.fixture
-def issuer(signing_key: SigningKey) -> Issuer:
+def issuer() -> Issuer:
     """An issuer in the present time: the SDK looks at the clock itself."""
-    return Issuer(key=signing_key)
+    return Issuer(alg="ES256")
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def serve() -> Iterator[Callable[[Callable[[str], Any]], str]]:
 
 @pytest.fixture(scope="session")
 def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+    # On an open connection the second half of a short answer waits for the system's delayed ACK.
+    closing = {"Connection": "close"}
+    with httpx.Client(trust_env=False, timeout=PATIENCE_S, headers=closing) as client:
         yield client
 
 

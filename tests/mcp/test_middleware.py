@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse
 
 from bearerguard.mcp import BearerAuthMiddleware
 from bearerguard.starlette import public
-from bearerguard.testing import Issuer, bad_tokens
+from bearerguard.testing import bad_tokens
 
 SECOND_CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 
