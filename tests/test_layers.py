@@ -54,13 +54,14 @@ LAYERS = (
     ("gate", "loading"),
     ("asgi", "wsgi"),
     ("starlette", "starlette_routing", "starlette_user", "flask"),
+    ("mcp",),
     ("dev/*",),
     ("testing/*",),
     ("cli/*",),
     ("__main__",),
 )
 # An adapter speaks with the door and not with what lies behind it.
-ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask")
+ADAPTERS = ("asgi", "wsgi", "starlette", "starlette_routing", "starlette_user", "flask", "mcp")
 ADAPTERS_MAY_IMPORT = (*ADAPTERS, "gate", "loading", "guard", "settings", "errors", "core/*")
 # Everything that is not the standard library: package, and who may import it.
 PACKAGES = {
@@ -70,6 +71,8 @@ PACKAGES = {
     "cachetools": ("resolved", "stores/verified"),
     "trio": ("jwks/waiting",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "dev/*"),
+    "mcp": ("mcp",),
+    "pydantic": ("mcp",),
     "flask": ("flask",),
     "werkzeug": ("flask",),
     "uvicorn": ("dev/*",),
@@ -264,6 +267,8 @@ def test_every_name_in_these_tables_is_there():
         ("asgi", "from bearerguard.jwks.source import KeySource", "past the guard"),
         ("asgi", "import starlette", "asgi imports starlette"),
         ("flask", "from bearerguard.starlette import requires", None),
+        ("starlette", "from bearerguard.mcp import token_verifier", "stands above it"),
+        ("starlette", "from mcp.server import MCPServer", "starlette imports mcp"),
         ("dev/issuer", "from bearerguard.testing import trust", "stands above it"),
         ("testing/broken", "from bearerguard.cli import main", "stands above it"),
         ("jwks/fetch", "import httpx", "jwks/fetch imports httpx when it is loaded"),

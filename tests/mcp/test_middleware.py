@@ -8,6 +8,7 @@ from bearerguard.starlette import public
 from bearerguard.testing import bad_tokens
 
 SECOND_CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+CALL_SCOPES = SECOND_CALL | {"method": "tools/call", "params": {"name": "scopes", "arguments": {}}}
 
 
 @pytest.fixture
@@ -113,6 +114,15 @@ def test_whoever_opened_a_session_goes_on_in_it_with_a_newer_token(
     answer = knock(endpoint, issuer.token("notes"), headers=[session], message=SECOND_CALL)
 
     assert answer.status_code == 200
+
+
+def test_a_tool_sees_the_token_of_the_very_request(issuer, endpoint, session, knock):
+    """A session goes on with newer tokens, whose scopes may be others."""
+    newer = issuer.token("notes newer")
+
+    answer = knock(endpoint, newer, headers=[session], message=CALL_SCOPES)
+
+    assert "newer notes" in answer.text
 
 
 @pytest.mark.requirement("MCP-TOK-3")
