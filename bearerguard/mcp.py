@@ -13,6 +13,7 @@ the :class:`UnavailableMiddleware`. That is why the middleware is the first choi
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bearerguard import starlette
@@ -22,6 +23,7 @@ from bearerguard.core.access_token import AccessToken
 from bearerguard.core.challenge import answer_to
 from bearerguard.core.credentials import read_token
 from bearerguard.core.marks import Mark
+from bearerguard.core.needs import authenticated
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError, UnavailableError
 from bearerguard.gate import Gate
@@ -75,7 +77,8 @@ class BearerAuthMiddleware(starlette.BearerAuthMiddleware):
     """Lets a request pass to an MCP server only with a token that is good for it.
 
     ``app`` is what ``streamable_http_app()`` of the SDK, or ``http_app()`` of FastMCP, returns for
-    a server without ``auth``. The arguments are those of the middleware for Starlette.
+    a server without ``auth``. The arguments are those of the middleware for Starlette. A CORS layer
+    goes around this middleware.
     """
 
     def __init__(
@@ -90,6 +93,15 @@ class BearerAuthMiddleware(starlette.BearerAuthMiddleware):
     ) -> None:
         app = AuthContextMiddleware(app)
         super().__init__(app, guard=guard, optional=optional, readiness=readiness, **settings)
+
+    def mark_for(self, scope: Scope, request: RequestView) -> Mark:
+        """Let no preflight without a token pass to the SDK: it would open a session for it."""
+        mark = super().mark_for(scope, request)
+        if not mark.answers_options:
+            return mark
+        access = mark.on(self.gate.table.access(request))
+        is_open = access.public or access.optional
+        return mark if is_open else replace(mark, needs=(*mark.needs, authenticated))
 
     def attach(
         self, scope: Scope, request: RequestView, mark: Mark, token: AccessToken | None

@@ -1,6 +1,7 @@
 """Our middleware around the SDK's application: every refusal is ours, and the SDK knows the caller."""
 
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from bearerguard.mcp import BearerAuthMiddleware
@@ -8,6 +9,7 @@ from bearerguard.starlette import public
 from bearerguard.testing import bad_tokens
 
 SECOND_CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
 CALL_SCOPES = SECOND_CALL | {"method": "tools/call", "params": {"name": "scopes", "arguments": {}}}
 
 
@@ -21,12 +23,16 @@ def url(issuer, mcp_server, serve):
         user = request.user
         return JSONResponse({"identity": user.identity, "issuer": user.token.issuer})
 
-    @server.custom_route("/open", methods=["GET", "POST"])
+    @server.custom_route("/open", methods=["POST", "OPTIONS"])
     @public
     async def opened(request):
         return JSONResponse({"known": request.user.is_authenticated})
 
-    guard = issuer.guard(required_scopes="notes")
+    @server.custom_route("/healthz", methods=["GET", "OPTIONS"])
+    async def healthz(request):
+        return JSONResponse({"status": "ok"})
+
+    guard = issuer.guard(required_scopes="notes", public=["/healthz"])
     return serve(lambda _: BearerAuthMiddleware(server.streamable_http_app(), guard=guard))
 
 
@@ -90,6 +96,13 @@ def test_a_token_in_the_query_counts_as_none(issuer, endpoint, knock):
     assert "error=" not in answer.headers["www-authenticate"]
 
 
+def test_clocks_may_differ_by_the_leeway(issuer, endpoint, knock):
+    """RFC 7519 section 4.1.4; the SDK itself would refuse this one."""
+    token = issuer.token("notes", exp=int(issuer.clock()) - 10)
+
+    assert knock(endpoint, token).status_code == 200
+
+
 def test_an_outage_of_the_issuer_is_not_blamed_on_the_token(issuer, endpoint, knock):
     """RFC 9110 section 15.6.4; a client throws away what gets 401."""
     issuer.is_down = True
@@ -138,6 +151,29 @@ def test_a_session_belongs_to_the_caller_who_opened_it(issuer, endpoint, session
     answer = knock(endpoint, other, headers=[session], message=SECOND_CALL)
 
     assert answer.status_code == 404
+
+
+def test_a_preflight_opens_no_session(endpoint, http):
+    """Fetch standard: it carries no token; version 1 of the SDK keeps a session for each."""
+    answer = http.options(endpoint, headers=PREFLIGHT)
+
+    assert answer.status_code == 401
+    assert "mcp-session-id" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/open", "/healthz"])
+def test_a_preflight_gets_to_an_open_view(url, path, http):
+    """Open is open, whoever calls."""
+    assert http.options(url + path, headers=PREFLIGHT).status_code == 200
+
+
+def test_a_cors_layer_around_it_answers_a_preflight(issuer, mcp_server, serve, http):
+    """Fetch standard, section 3.3."""
+    app = BearerAuthMiddleware(mcp_server().streamable_http_app(), guard=issuer.guard())
+    layers = {"allow_origins": ["https://app.example"], "allow_methods": ["POST"]}
+    url = serve(lambda _: CORSMiddleware(app, **layers))
+
+    assert http.options(f"{url}/mcp", headers=PREFLIGHT).status_code == 200
 
 
 def test_a_view_beside_the_endpoint_is_guarded_and_knows_the_caller(issuer, url, knock):
