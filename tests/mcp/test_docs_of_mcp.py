@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bearerguard.settings import Settings
 from bearerguard.testing import Issuer, bad_tokens, trust
 
 DOCS = (Path(__file__).parents[2] / "docs/mcp.md").read_text("utf-8")
@@ -23,6 +24,8 @@ def printed(request, monkeypatch):
         block = block.replace("mcp.server.mcpserver import", "mcp.server.fastmcp import FastMCP as")
     monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example.com")
     monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://mcp.example.com/mcp")
+    if Settings.__dataclass_fields__["resource"].metadata["parse"] is not None:
+        monkeypatch.setenv("BEARERGUARD_RESOURCE", "https://mcp.example.com/mcp")
     namespace = {"__name__": "docs"}
     exec(compile(block, "docs/mcp.md", "exec"), namespace)
     return namespace["app"]
