@@ -1,6 +1,7 @@
 """FastMCP, which stands on the SDK: with our middleware around it, and with our verifier in it."""
 
 import asyncio
+import logging
 from importlib.metadata import version
 
 import pytest
@@ -13,6 +14,8 @@ if version("mcp").startswith("1."):
 from fastmcp import Client, FastMCP
 from fastmcp.server.auth import RemoteAuthProvider
 from fastmcp.server.dependencies import get_access_token
+
+logging.getLogger("fastmcp").handlers.clear()  # they write to the terminal, past pytest
 
 
 def server(**arguments):
