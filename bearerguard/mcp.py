@@ -97,11 +97,12 @@ class BearerAuthMiddleware(starlette.BearerAuthMiddleware):
     def mark_for(self, scope: Scope, request: RequestView) -> Mark:
         """Let no preflight without a token pass to the SDK: it would open a session for it."""
         mark = super().mark_for(scope, request)
-        if not mark.answers_options:
+        if request.method != "OPTIONS":
             return mark
         access = mark.on(self.gate.table.access(request))
-        is_open = access.public or access.optional
-        return mark if is_open else replace(mark, needs=(*mark.needs, authenticated))
+        if access.public or access.optional:
+            return mark
+        return replace(mark, needs=(*mark.needs, authenticated), answers_options=True)
 
     def attach(
         self, scope: Scope, request: RequestView, mark: Mark, token: AccessToken | None

@@ -161,6 +161,18 @@ def test_a_preflight_opens_no_session(endpoint, http):
     assert "mcp-session-id" not in answer.headers
 
 
+def test_nor_does_one_where_nobody_can_look_into_the_application(issuer, mcp_server, serve, http):
+    """Deny by default: an opaque layer hides which endpoint would answer."""
+    app = mcp_server().streamable_http_app()
+
+    async def opaque(scope, receive, send):
+        await app(scope, receive, send)
+
+    url = serve(lambda _: BearerAuthMiddleware(opaque, guard=issuer.guard()))
+
+    assert http.options(f"{url}/mcp", headers=PREFLIGHT).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/open", "/healthz"])
 def test_a_preflight_gets_to_an_open_view(url, path, http):
     """Open is open, whoever calls."""
