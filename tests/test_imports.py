@@ -8,7 +8,7 @@ import pytest
 
 import bearerguard
 
-FRAMEWORKS = {"starlette", "flask", "fastapi", "werkzeug", "uvicorn", "trio", "anyio"}
+FRAMEWORKS = {"starlette", "flask", "fastapi", "mcp", "werkzeug", "uvicorn", "trio", "anyio"}
 HEAVY = {"httpx", "httpcore", "cryptography", "jwt", "ssl", "asyncio", "cachetools"}
 
 

@@ -147,7 +147,8 @@ def test_the_metadata_name_what_is_needed_and_leave_the_frameworks_to_the_extras
         "httpx",
         "pyjwt",
     ]
-    assert {"starlette", "flask", "fastapi", "demo", "all"} <= {*metadata.get_all("Provides-Extra")}
+    extras = {"starlette", "flask", "fastapi", "mcp", "demo", "all"}
+    assert extras <= {*metadata.get_all("Provides-Extra")}
 
 
 def test_without_extras_plain_asgi_and_wsgi_applications_are_served(wheel, tmp_path):

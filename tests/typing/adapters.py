@@ -7,6 +7,8 @@ from typing import Annotated, assert_type
 
 import flask
 from fastapi import Depends, FastAPI, Security, WebSocket
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,6 +18,7 @@ from starlette.routing import Route
 import bearerguard.asgi
 import bearerguard.fastapi
 import bearerguard.flask
+import bearerguard.mcp
 import bearerguard.starlette
 import bearerguard.wsgi
 from bearerguard import AccessToken, Guard
@@ -65,6 +68,15 @@ def builds_applications(guard: Guard, wsgi_app: flask.Flask, asgi_app: ASGIApp) 
     bearerguard.wsgi.ProtectedResourceMetadata("guard")  # type: ignore[arg-type]
     bearerguard.asgi.BearerAuthMiddleware(asgi_app, guard="guard")  # type: ignore[arg-type]
     bearerguard.wsgi.BearerAuthMiddleware(5)  # type: ignore[arg-type]
+
+
+def builds_mcp_servers(guard: Guard, server: MCPServer) -> ASGIApp:
+    verifier: TokenVerifier = bearerguard.mcp.token_verifier(leeway="1m")
+    bearerguard.mcp.token_verifier("guard")  # type: ignore[arg-type]
+    app = server.streamable_http_app()
+    app.add_middleware(bearerguard.mcp.UnavailableMiddleware)
+    assert_type(verifier, TokenVerifier)
+    return bearerguard.mcp.BearerAuthMiddleware(app, guard=guard, public=["/healthz"])
 
 
 app = flask.Flask(__name__)
