@@ -138,7 +138,7 @@ class EventReceiver:
 
 async def _read(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
     """Read a body, or None for one that is too long or breaks off."""
-    body, is_complete = b"", False
+    body, is_complete = bytearray(), False
     while not is_complete:
         message = await receive()
         if message["type"] != "http.request":
@@ -147,7 +147,7 @@ async def _read(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
         if len(body) > MOST_BYTES:
             return None
         is_complete = not message.get("more_body")
-    return body
+    return bytes(body)
 
 
 def _body_of(environ: dict[str, Any]) -> bytes | None:
@@ -194,7 +194,7 @@ def _event_in(content_type: str, body: bytes | None) -> tuple[str, Read]:
 
 def _accept(event: SecurityEvent, content_type: str) -> Answer:
     """RFC 8935 section 2.2 says 202, Back-Channel Logout section 2.8 says 200; without a body."""
-    facts = {"issuer": event.issuer, "event": event.event_id, "kinds": short(event.kinds)}
+    facts = {"issuer": event.issuer, "event": short(event.event_id), "kinds": short(event.kinds)}
     if SESSION_REVOKED in event.kinds and not event.revoked:
         logger.warning("event whose subject is not understood, nothing is revoked: %s", line(facts))
     else:

@@ -70,6 +70,11 @@ def _of_complex(
         return ()
     user = _user(members["user"], issuer) if "user" in members else None
     session = _session(members["session"]) if "session" in members else None
+    # One in a format that we do not know is not understood, whatever its name.
+    unread = {"user"} if user is None else set()
+    unread |= {"session"} if session is None else set()
+    if members.keys() & set(critical) & unread:
+        return ()
     return names_of_session(user, session)
 
 

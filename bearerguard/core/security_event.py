@@ -15,6 +15,7 @@ from bearerguard.core.claims import check_algorithm, check_issuer
 from bearerguard.core.event_subject import SubjectError, names_of_session, names_of_subject
 from bearerguard.core.flow import choose, key_query, verify_with_newer
 from bearerguard.core.policy import Policy
+from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import Flow, IssuerQuery
 from bearerguard.core.revocation import after
 from bearerguard.core.signature import verify
@@ -86,6 +87,7 @@ def read_event(
         verified = verify(token, keys)
     except RejectedError as refusal:
         verified = yield from verify_with_newer(token, keys, query, refusal)
+    check_key_issuer(verified.key, policy)
     claims = verified.token.claims
     _required(claims, "iat", int | float)
     # However late it is delivered: MAX_TOKEN_AGE is about access tokens.
@@ -93,7 +95,7 @@ def read_event(
     return read(claims, policy, receiver, now)
 
 
-def read_set(claims: Claims, policy: Policy, receiver: Receiver, now: float) -> SecurityEvent:
+def read_set(claims: Claims, policy: Policy, receiver: Receiver, _now: float) -> SecurityEvent:
     """Read a security event token; events and members that we do not know are passed over.
 
     Source: RFC 8417 section 2.2, SSF 1.0 sections 4.1.2 to 4.1.8: no ``sub``, no ``exp``, the
@@ -118,7 +120,7 @@ def read_set(claims: Claims, policy: Policy, receiver: Receiver, now: float) -> 
         event_id=event_id,
         kinds=tuple(sorted(events)),
         revoked=names if is_revoked else (),
-        issued_before=_moment(events.get(SESSION_REVOKED), claims["iat"], policy, now),
+        issued_before=_moment(events.get(SESSION_REVOKED), claims["iat"]),
         changed=names if CHANGES & wanted else (),
     )
 
@@ -146,7 +148,7 @@ def read_logout(claims: Claims, policy: Policy, _receiver: Receiver, now: float)
         event_id=event_id,
         kinds=(LOGOUT,),
         revoked=names_of_session(user, session),
-        issued_before=_moment(None, claims["iat"], policy, now),
+        issued_before=_moment(None, claims["iat"]),
     )
 
 
@@ -175,16 +177,17 @@ def _check_audience(claims: Claims, receiver: Receiver) -> None:
         raise RejectedError("audience_mismatch", expected=expected, found=audience)
 
 
-def _moment(event: object, issued_at: float, policy: Policy, now: float) -> float:
+def _moment(event: object, issued_at: float) -> float:
     """Give before when tokens are revoked: the time of the event, else that of the statement.
 
-    CAEP 1.0 section 2: ``event_timestamp`` is in seconds. One in milliseconds, or wrong otherwise,
-    must not revoke tokens that are still to be issued.
+    CAEP 1.0 section 2: ``event_timestamp`` is in seconds. No event is later than its statement; one
+    in milliseconds, or wrong otherwise, must not revoke tokens that are still to be issued, nor do
+    something new when it is delivered again.
     """
     told = event.get("event_timestamp") if isinstance(event, dict) else None
     is_number = isinstance(told, int | float) and not isinstance(told, bool)
     moment: float = told if is_number and told >= 0 else issued_at  # type: ignore[assignment, operator]
-    return after(min(moment, now + policy.leeway_s))
+    return after(min(moment, issued_at))
 
 
 def _required(claims: Claims, name: str, kind: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bearerguard.core.claims import ClaimRule, check_algorithm, check_audience, check_issuer
 from bearerguard.core.policy import Policy
+from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signature import verify
 from bearerguard.core.times import Claims, check_expiry, check_issued_at, check_not_before
@@ -50,7 +51,9 @@ def read_signed_answer(
         _check_header(header, ours)
         token = read_claims(header, parts)
         keys = yield KeyQuery(str(policy.issuer), header.kid, header.alg)
-        _check_claims(verify(token, keys).token.claims, ours, now)
+        verified = verify(token, keys)
+        check_key_issuer(verified.key, policy)
+        _check_claims(verified.token.claims, ours, now)
     except RejectedError as refusal:
         facts = f"expected {refusal.expected!s:.200}, found {refusal.found!s:.200}"
         raise UnavailableError(f"the signed answer: {refusal.reason}, {facts}") from None

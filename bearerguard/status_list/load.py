@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bearerguard.core.policy import Policy
+from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.signature import verify
 from bearerguard.core.status_list import (
     MEDIA_TYPE,
@@ -19,8 +20,7 @@ from bearerguard.core.status_list import (
 from bearerguard.errors import RejectedError, UnavailableError
 from bearerguard.jwks.fetch import Fetcher, FetchError, HttpFetcher
 from bearerguard.jwks.keys import Keys
-
-OK = 200
+from bearerguard.jwks.metadata import OK, unusable
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ class ListLoad:
         accept = {"Accept": f"application/{MEDIA_TYPE}"}
         answer = fetcher.fetch(uri, headers=accept, timeout_s=self.timeout_s, max_bytes=MOST_BYTES)
         if answer.status != OK:
-            hint = "; redirects are not followed" if "location" in answer.headers else ""
-            problem = f"{uri}: answered {answer.status}{hint}"
-            raise FetchError(problem, retry_after_s=answer.retry_after_s())
+            raise unusable(uri, answer)
         try:
             return self._read(uri, answer.body)
         except RejectedError as refusal:
-            facts = f"{refusal.reason}, expected {refusal.expected}, found {refusal.found}"
-            raise FetchError(f"{uri}: no good status list: {facts}") from None
+            facts = f"expected {refusal.expected!s:.200}, found {refusal.found!s:.200}"
+            raise FetchError(f"{uri}: no good status list: {refusal.reason}, {facts}") from None
         except UnavailableError as error:
             raise FetchError(f"{uri}: no key to verify it: {error.detail}") from None
 
     def _read(self, uri: str, body: bytes) -> StatusList:
         token = read_list_token(body, self.policy)
         keys = self.keys().keys(token.header.kid)
-        return status_list_of(verify(token, keys), uri, self.policy, self.clock())
+        verified = verify(token, keys)
+        check_key_issuer(verified.key, self.policy)
+        return status_list_of(verified, uri, self.policy, self.clock())
