@@ -87,6 +87,7 @@ def _profile_of(settings: "Settings") -> Profile:
         profile,
         token_types=types,
         required_claims=required,
+        demanded_claims=frozenset(settings.required_claims or ()) - {"iss", "aud"},
         missing_audience=missing_audience,
         match={**profile.match, **dict(settings.match or ()), **_bound(settings, profile)},
         client_claims=settings.client_claims or profile.client_claims,

@@ -66,14 +66,15 @@ KINDS_IN_ANSWERS = {
 def policy_for_answers(policy: Policy) -> Policy:
     """Derive the rules for what an issuer answers about an opaque token from those for its JWTs.
 
-    ``exp`` stays required, because it alone bounds for how long anything is believed.
+    ``exp`` stays required, because it alone bounds for how long anything is believed, and so does
+    what the operator asks for.
     """
     profile = policy.profile
     kinds = {
         name: accepted | profile.kind_claims.get(name, frozenset())
         for name, accepted in KINDS_IN_ANSWERS.items()
     }
-    required = profile.required_claims - OPTIONAL_IN_ANSWERS
+    required = (profile.required_claims - OPTIONAL_IN_ANSWERS) | profile.demanded_claims
     looser = replace(
         profile,
         required_claims=required,

@@ -69,6 +69,8 @@ class Profile:
 
     token_types: frozenset[str | None]
     required_claims: frozenset[str]
+    # Those of them that the operator asks for, and so in whatever form a token comes.
+    demanded_claims: frozenset[str] = frozenset()
     # Of each of these sets one claim at least must be there.
     one_of: tuple[frozenset[str], ...] = ()
     # claim -> the values that mark an access token; a token with another value is something else.

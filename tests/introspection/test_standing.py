@@ -96,6 +96,12 @@ def test_a_providers_profile_asks_no_more_of_an_answer(issuer, client, missing):
     assert guard.verify(raw).issuer == issuer.url
 
 
+def test_what_the_operator_requires_is_required_of_an_answer_too(issuer, client):
+    guard = issuer.guard(**client, required_claims="jti,aud")
+    assert told(guard, issuer.opaque_token(without=["sub", "client_id"])) is None
+    assert told(guard, issuer.opaque_token(without=["jti"])) == "claim_missing"
+
+
 @pytest.mark.requirement("7662-2.2-4")
 def test_the_list_of_clients_stands_in_for_the_audience_of_an_answer(issuer, client):
     """RFC 7662 section 2.2: aud is optional, and the operator says what takes its place."""
