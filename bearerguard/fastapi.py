@@ -1,7 +1,7 @@
 """Guards a FastAPI application.
 
     app = FastAPI()
-    guard = BearerGuard(app, public=["/docs", "/openapi.json"])
+    guard = BearerGuard(app, public=["/docs", "/docs/*", "/openapi.json"])
 
     @app.get("/orders")
     async def orders(token: Annotated[AccessToken, guard.requires("orders:read")]): ...

@@ -53,11 +53,10 @@ class GuardingMiddleware(BearerAuthMiddleware):
         if kept is None:
             kept = self._needed[id(dependant)] = dependant, mark_of_dependant(dependant)
         mark = found.plus(kept[1])
-        # A dependency enforces by itself, as a wrapper does; a bare view does not.
-        is_bare = bool(found.needs) and not found.is_wrapper
-        return (
-            replace(mark, answers_options=True) if is_bare and request.method == "OPTIONS" else mark
-        )
+        # Not every class of routes runs the dependencies, which would refuse a preflight, too.
+        if request.method != "OPTIONS" or not mark.needs or found.is_wrapper:
+            return mark
+        return replace(mark, answers_options=True)
 
 
 class LastWord:

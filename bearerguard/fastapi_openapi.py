@@ -7,7 +7,7 @@ of our name already is left as it is.
 Source: OpenAPI 3.1.0, Security Scheme Object and Security Requirement Object.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,22 +73,28 @@ class DescribedOpenAPI:
             for method, operation in operations.items():
                 if method not in METHODS:
                     continue
-                access = self._access(routes.get((path, method)), path, method.upper())
+                access = self._access(routes.get((path, method), [None]), path, method.upper())
                 if access.need is not None or not access.public:
                     need = self._need(access)
                     _lock(operation, need, is_optional=access.need is None and access.optional)
                     scopes += need.scopes()
         return scopes
 
-    def _routes(self) -> dict[tuple[str, str], Any]:
-        """Find the route of each operation: the first one that matches is the one that runs."""
-        found: dict[tuple[str, str], Any] = {}
+    def _routes(self) -> dict[tuple[str, str], list[Any]]:
+        """Find the routes of each operation: those that differ in converters share a path."""
+        found: dict[tuple[str, str], list[Any]] = {}
         for route in (one for several in self.app.routes for one in expanded(several)):
             for method in getattr(route, "methods", None) or ():
-                found.setdefault((getattr(route, "path_format", ""), method.lower()), route)
+                place = getattr(route, "path_format", ""), method.lower()
+                found.setdefault(place, []).append(route)
         return found
 
-    def _access(self, route: Any, path: str, method: str) -> Access:
+    def _access(self, routes: Iterable[Any], path: str, method: str) -> Access:
+        """Tell what a request has to bring; of several routes, what the first one asks for."""
+        every = [self._access_of(route, path, method) for route in routes]
+        return next((one for one in every if one.need is not None or not one.public), every[0])
+
+    def _access_of(self, route: Any, path: str, method: str) -> Access:
         """Tell what a request has to bring, as the middleware does when it comes."""
         mark = mark_of(getattr(route, "endpoint", None), method)
         mark = mark.plus(mark_of_dependant(getattr(route, "dependant", None)))

@@ -182,7 +182,7 @@ def _guard_sync(view: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_class(view: Any, need: Need) -> None:
     if not issubclass(view, flask.views.View):
         raise ConfigurationError(f"{view!r} is neither a View nor a MethodView")
-    # Not its dispatchthis_request(), which a subclass usually replaces.
+    # Not its dispatch_request(), which a subclass usually replaces.
     as_view = view.as_view.__func__
 
     @functools.wraps(as_view)

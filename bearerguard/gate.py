@@ -61,6 +61,8 @@ class Gate:
             problems += error.problems
         if readiness is not None:
             problems += _problems_of_readiness(readiness, rules)
+        if not problems:
+            problems += _problems_beside_metadata(self.guard, readiness, rules)
         if problems:
             raise ConfigurationError(*problems)
         self.readiness = readiness
@@ -123,6 +125,8 @@ class Gate:
         for path, endpoint in routes:
             if path == self.readiness:
                 logger.warning("readiness answers GET %s: the view of this path does not", path)
+            if self.resource is not None and self.resource.serves(path):
+                logger.warning("the metadata answer at %s: the view of this path does not", path)
             is_open_path = self.table.opens(path)
             marks = [mark_of(endpoint, method) for method in METHODS]
             self.note_needs(need for mark in marks for need in mark.needs)
@@ -145,6 +149,20 @@ def _problems_of_readiness(path: object, rules: object) -> list[str]:
         f"readiness: a probe needs no token, and the rule {rule!r} asks for one; take one out"
         for rule in (f"GET {path}", f"* {path}")
         if rule in named
+    ]
+
+
+def _problems_beside_metadata(guard: Guard, readiness: object, rules: object) -> list[str]:
+    """Say what stands at the path of the metadata, which are for everybody, if anything does."""
+    if guard.resource is None:
+        return []
+    named = {f"readiness {readiness!r}": readiness}
+    for rule in rules if isinstance(rules, Mapping) else ():
+        named[f"the rule {rule!r}"] = rule.partition(" ")[2]
+    return [
+        f"{name} stands where the metadata of the resource do, which need no token; take it out"
+        for name, path in named.items()
+        if isinstance(path, str) and guard.resource.serves(path)
     ]
 
 

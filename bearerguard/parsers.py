@@ -167,8 +167,15 @@ def required_scopes(value: Any) -> tuple[str, ...]:
 
 
 def resource(value: Any) -> str:
-    """Take the URL of a resource, scheme and host in lower case."""
-    return canonical(text(value))
+    """Take the URL of a resource, scheme and host in lower case.
+
+    RFC 3986 section 5.2.4: clients take "." and ".." out of a path before they ask for it.
+    """
+    url = canonical(text(value))
+    path = url.partition("?")[0]
+    if not {".", ".."}.isdisjoint(path.split("/")[3:]):
+        raise ValueError("has a '.' or '..' in its path; write out what is meant")
+    return url
 
 
 def places(value: Any) -> tuple[str, ...]:

@@ -61,6 +61,10 @@ class ProtectedResource:
             advice = "RFC 9728 section 1.2 advises against"
             logger.warning("resource %r has a query: %s", self.url, advice)
 
+    def serves(self, path: str) -> bool:
+        """Tell whether the metadata may be answered at a path from the root of the host."""
+        return path in (self._path, WELL_KNOWN)
+
     def note_scopes(self, scopes: Iterable[str]) -> None:
         """Note scopes that a route needs; the document lists them unless the operator does."""
         more = self._scopes.union(scopes)
@@ -137,7 +141,9 @@ def problems_of_resource(
     ``configuration`` is None where it could not be read, which had its message.
     """
     http_allowed = configuration is None or configuration.settings.allow_http
-    problems = list(problems_of_members(members or {}, http_allowed=http_allowed))
+    problems = list(
+        problems_of_members({} if members is None else members, http_allowed=http_allowed)
+    )
     if configuration is None or problems:
         return problems
     named = (members or {}).get("authorization_servers")

@@ -30,7 +30,7 @@ def read_hierarchy(value: object) -> Hierarchy:
     for broad, narrow in value.items():
         try:
             (name,) = parsers.scopes([broad])
-            direct[name] = frozenset(parsers.scopes(narrow))
+            direct[name] = frozenset(parsers.required_scopes(narrow))
         except ValueError as error:
             problems.append(f"scope_implies[{broad!r}] {error}")
     if problems:

@@ -60,6 +60,8 @@ def test_no_bound_tokens_are_promised_while_none_are_accepted():
         ("https://rs.example/a b", "is not an absolute URL"),
         ('https://rs.example/a"b', "is not an absolute URL"),
         ("urn:example:mcp", "is not an absolute URL"),
+        ("https://rs.example/a/../b", "has a '.' or '..' in its path"),
+        ("https://rs.example/.", "has a '.' or '..' in its path"),
     ],
 )
 def test_a_resource_that_no_client_can_reach_refuses_the_start(resource, problem):
@@ -197,7 +199,11 @@ def test_metadata_without_a_resource_refuse_the_start():
 @pytest.mark.requirement("MCP-SCOPE-3")
 @pytest.mark.parametrize(
     "wrong",
-    [{"required_scopes": "offline_access"}, {"metadata": {"scopes_supported": ["offline_access"]}}],
+    [
+        {"required_scopes": "offline_access"},
+        {"metadata": {"scopes_supported": ["offline_access"]}},
+        {"scope_implies": {"admin": ["offline_access"]}},
+    ],
 )
 def test_a_scope_that_allows_nothing_here_is_never_asked_for(wrong):
     """MCP authorization (2026-07-28): not in challenges, not in scopes_supported."""

@@ -73,7 +73,8 @@ def _is_recent(token: "AccessToken", max_age: int, now: float) -> bool:
     if isinstance(at, bool) or not isinstance(at, int | float):
         return False
     present = now if token.issued_at is None else max(now, token.issued_at)
-    return now - max_age <= at <= present
+    # auth_time is in whole seconds, as a rule, and so is "this second".
+    return int(now) - max_age <= at <= present
 
 
 def _stricter(one: int | None, other: int | None) -> int | None:

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, FastAPI, Security
+from fastapi.routing import APIRoute
+from starlette.responses import PlainTextResponse
 
-from bearerguard.fastapi import AccessToken, BearerGuard, scope, step_up
+from bearerguard.fastapi import AccessToken, BearerGuard, public, scope, step_up
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -58,3 +60,44 @@ def test_a_dependency_may_ask_for_a_stronger_login(api, issuer):
     assert refused.outcome == (401, "insufficient_user_authentication")
     assert refused.challenge["acr_values"] == "mfa"
     assert api.call("GET", "/pay", token=issuer.token(acr="mfa")).status == 200
+
+
+class WithoutDependencies(APIRoute):
+    """A class of routes that runs its views by itself."""
+
+    def get_route_handler(self):
+        async def handler(_request):
+            return PlainTextResponse(self.endpoint())
+
+        return handler
+
+
+def test_a_preflight_runs_no_view_that_needs_something_whatever_runs_its_dependencies(
+    contract, guard
+):
+    """Fetch standard: a preflight carries no credentials, so that nothing may depend on them."""
+    app, ran = FastAPI(), []
+    needs = BearerGuard(app, guard=guard)
+    router = APIRouter(route_class=WithoutDependencies, dependencies=[needs.requires("x")])
+    router.add_api_route("/x", lambda: str(ran.append(1)), methods=["GET", "OPTIONS"])
+    app.include_router(router)
+    api = contract.Api("fastapi")
+    api.app = app
+    preflight = (("Origin", "https://a.example"), ("Access-Control-Request-Method", "GET"))
+    assert api.call("OPTIONS", "/x", *preflight).status == 401
+    assert ran == []
+
+
+def test_routes_that_share_a_path_show_the_lock_if_one_of_them_has_it(guard):
+    """The document has one operation for both."""
+    app = FastAPI()
+    needs = BearerGuard(app, guard=guard)
+
+    @app.get("/d/{n:int}")
+    @public
+    def numbers(n): ...
+
+    @app.get("/d/{n}", dependencies=[needs.requires("dd")])
+    def texts(n): ...
+
+    assert app.openapi()["paths"]["/d/{n}"]["get"]["security"] == [{"bearerAuth": ["dd"]}]

@@ -128,3 +128,28 @@ def test_a_view_behind_a_probe_is_told_at_the_start(guard, caplog):
 def test_without_a_probe_no_path_is_one(guard):
     gate = Gate(guard=guard, settings={})
     assert not gate.asks_if_ready(RequestView("GET", "/readyz", None, ()))
+
+
+# What stands where the metadata do
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+@pytest.mark.parametrize(
+    "paths", [{"readiness": f"{WELL_KNOWN}/mcp"}, {"rules": {f"GET {WELL_KNOWN}": "a"}}]
+)
+def test_nothing_else_is_answered_where_the_metadata_are(issuer, paths):
+    """RFC 9728 section 3.1: they need no token, so that no need could be enforced there."""
+    guard = issuer.guard(resource="https://rs.example/mcp")
+    with pytest.raises(ConfigurationError, match="where the metadata of the resource do"):
+        Gate(guard=guard, settings={}, **paths)
+    Gate(guard=issuer.guard(), settings={}, **paths)
+
+
+def test_a_view_where_the_metadata_are_is_told_of(issuer, caplog):
+    gate = Gate(guard=issuer.guard(resource="https://rs.example"), settings={})
+    caplog.clear()
+    gate.log_conflicts([(WELL_KNOWN, lambda request: None)])
+    assert caplog.messages == [
+        f"the metadata answer at {WELL_KNOWN}: the view of this path does not"
+    ]

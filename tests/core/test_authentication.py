@@ -67,6 +67,14 @@ def test_the_age_of_a_login_counts_to_the_second(logged_in, max_age, age, is_eno
     assert reason(step_up(max_age=max_age), token) == (None if is_enough else OLD)
 
 
+@pytest.mark.parametrize("max_age", [0, 60])
+def test_a_login_counts_to_the_end_of_its_last_second(logged_in, max_age):
+    """auth_time is in whole seconds, and the clock is not."""
+    token = logged_in(auth_time=NOW - max_age)
+    assert reason(step_up(max_age=max_age), token, NOW + 0.9) is None
+    assert reason(step_up(max_age=max_age), token, NOW + 1) == OLD
+
+
 @pytest.mark.requirement("9470-6.1-1", "9470-6.2-1")
 @pytest.mark.parametrize(
     "auth_time",
