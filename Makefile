@@ -50,7 +50,7 @@ format: $(VENV)/dev-installed
 
 # The suite on every supported Python that this machine has, and the oldest dependencies once.
 versions:
-	.ci/versions
+	LONG="$(LONG)" .ci/versions
 
 requirements: $(VENV)/dev-installed
 	$(BIN)/python tests/requirements_report.py
