@@ -19,6 +19,8 @@ from bearerguard.errors import RejectedError
 
 # RFC 6750 section 2.1, b64token.
 B64TOKEN = f"{ascii_letters}{digits}-._~+/".encode()
+# What a b64token may have besides.
+NOT_BASE64URL = b"=.~+/"
 # Opaque tokens are tens of characters long, and those that are JWEs for their issuer two thousand.
 LONGEST_OPAQUE_TOKEN = 8192
 
@@ -33,12 +35,8 @@ def is_opaque(raw: object, max_bytes: int) -> bool:
     if not isinstance(raw, str) or len(raw) > max_bytes:
         return False
     octets = raw.encode("utf-8", "replace")
-    header, *others = octets.split(b".", PARTS_OF_A_JWS)
-    if 1 + len(others) != PARTS_OF_A_JWS or octets.translate(None, BASE64URL) != b"..":
-        return True
-    if len(header) > LONGEST_HEADER_KEPT:
-        return not _names_alg(header)
-    return not _frequently_names_alg(header)
+    # A lenient server overlooks what is appended (PyJWT CVE-2026-102269).
+    return not (_is_jwt(octets) or _is_jwt(octets.rstrip(NOT_BASE64URL)))
 
 
 def policy_of_opaque(raw: str, trust: Trust) -> Policy:
@@ -57,6 +55,15 @@ def policy_of_opaque(raw: str, trust: Trust) -> Policy:
             return policy
     expected = ["a JWT", *(f"{prefix}..." for prefix, _ in trust.opaque)]
     raise RejectedError("token_malformed", expected=expected)
+
+
+def _is_jwt(octets: bytes) -> bool:
+    header, *others = octets.split(b".", PARTS_OF_A_JWS)
+    if 1 + len(others) != PARTS_OF_A_JWS or octets.translate(None, BASE64URL) != b"..":
+        return False
+    if len(header) > LONGEST_HEADER_KEPT:
+        return _names_alg(header)
+    return _frequently_names_alg(header)
 
 
 def _names_alg(header: bytes) -> bool:

@@ -6,7 +6,7 @@ section 4). Active tokens have a store of their own: whoever makes tokens up fil
 
 import hashlib
 import json
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
@@ -17,18 +17,6 @@ LONGEST_ANSWER = 16 * 1024
 MOST_INACTIVE = 10_000
 INACTIVE_FOR_S = 5.0
 INACTIVE = b'{"active":false}'
-
-
-class Answers(Protocol):
-    """Where answers are kept: here, or where all instances see them."""
-
-    def find(self, digest: bytes, now: float) -> bytes | None:
-        """Give what an issuer said of a token, where that still counts."""
-        ...
-
-    def keep(self, digest: bytes, payload: bytes, now: float, expires_in_s: float | None) -> None:
-        """Keep what an issuer said of a token; see :class:`KeptAnswers`."""
-        ...
 
 
 class Kept(NamedTuple):

@@ -2,8 +2,11 @@
 
 Whoever starts a thread waits until it runs, and where many are started the interpreter lets each of
 them go on for some milliseconds first. In the thread of an event loop twenty starts in a row were a
-stall of a tenth of a second. So one thread starts all others; it ends when there was nothing to do
-for a second, and so is there only while tokens come that nobody has seen.
+stall of a tenth of a second. So one thread starts all others; it ends when the queue was empty for
+a second, and so is there only while tokens come that nobody has seen.
+
+A request that does not end (a name that is never resolved, a client of HTTP that keeps no time-out)
+is given up a second after its time, and its place is given to another; at most twenty are.
 """
 
 import threading
@@ -11,9 +14,10 @@ from collections import deque
 from typing import Protocol
 
 from bearerguard.errors import UnavailableError
-from bearerguard.introspection.flight import Flight
+from bearerguard.introspection.flight import NO_ANSWER, Flight
 
 MOST_REQUESTS = 20
+MOST_ABANDONED = 20
 MOST_QUEUED = 1000
 LINGER_S = 1.0
 
@@ -25,12 +29,16 @@ class Owner(Protocol):
         """Tell whether a request still makes sense; else tell those who wait for it."""
         ...
 
+    def is_overdue(self, flight: Flight) -> bool:
+        """Tell whether a request should have ended by now; asks for no lock."""
+        ...
+
     def run(self, flight: Flight) -> None:
         """Make the request and tell those who wait, whatever happens."""
         ...
 
     def lose(self, flight: Flight, why: str) -> None:
-        """Tell those who wait that the request could not be begun."""
+        """Tell those who wait that the request could not be begun, or does not end."""
         ...
 
 
@@ -41,13 +49,14 @@ class Dispatcher:
         self._owner = owner
         self._changed = threading.Condition()
         self._queue: deque[Flight] = deque()
-        self._running = 0
+        self._running: set[Flight] = set()
+        self._abandoned: set[Flight] = set()
         self._is_on = False
 
     @property
     def running(self) -> int:
         """How many requests run."""
-        return self._running
+        return len(self._running) + len(self._abandoned)
 
     @property
     def queued(self) -> int:
@@ -68,6 +77,16 @@ class Dispatcher:
             self._queue.append(flight)
             self._changed.notify()
 
+    def take_overdue(self) -> list[Flight]:
+        """Give up requests that should have ended; their owner has yet to hear of it."""
+        with self._changed:
+            overdue = [flight for flight in self._running if self._owner.is_overdue(flight)]
+            lost = overdue[: MOST_ABANDONED - len(self._abandoned)]
+            self._running.difference_update(lost)
+            self._abandoned.update(lost)
+            self._changed.notify()
+            return lost
+
     def _switch_on(self) -> None:
         name = "bearerguard-introspect-dispatcher"
         thread = threading.Thread(target=self._dispatch, name=name, daemon=True)
@@ -78,23 +97,31 @@ class Dispatcher:
         self._is_on = True
 
     def _dispatch(self) -> None:
-        while flight := self._next():
-            if self._owner.admit(flight):
+        while self._stays_on():
+            flight = self._next()
+            if flight is None:
+                for lost in self.take_overdue():
+                    self._owner.lose(lost, NO_ANSWER)
+            elif self._owner.admit(flight):
                 self._start(flight)
             else:
-                self._ended()
+                self._ended(flight)
+
+    def _stays_on(self) -> bool:
+        """Wait for work; end when there was none for a while."""
+        with self._changed:
+            self._is_on = bool(self._changed.wait_for(lambda: self._queue, LINGER_S))
+            return self._is_on
 
     def _next(self) -> Flight | None:
-        """Take the next one and its place; None when there was none for a while."""
+        """Take the next one and its place; None when there was no place for a while."""
         with self._changed:
-            if not self._changed.wait_for(self._has_work, LINGER_S):
-                self._is_on = False
+            has_place = self._changed.wait_for(lambda: len(self._running) < MOST_REQUESTS, LINGER_S)
+            if not has_place:
                 return None
-            self._running += 1
-            return self._queue.popleft()
-
-    def _has_work(self) -> bool:
-        return bool(self._queue) and self._running < MOST_REQUESTS
+            flight = self._queue.popleft()
+            self._running.add(flight)
+            return flight
 
     def _start(self, flight: Flight) -> None:
         name = "bearerguard-introspect"
@@ -103,15 +130,16 @@ class Dispatcher:
             thread.start()
         except Exception as error:  # noqa: BLE001  whatever it was, those who wait must hear of it
             self._owner.lose(flight, f"no thread could be started: {error}")
-            self._ended()
+            self._ended(flight)
 
     def _run(self, flight: Flight) -> None:
         try:
             self._owner.run(flight)
         finally:
-            self._ended()
+            self._ended(flight)
 
-    def _ended(self) -> None:
+    def _ended(self, flight: Flight) -> None:
         with self._changed:
-            self._running -= 1
+            self._running.discard(flight)
+            self._abandoned.discard(flight)
             self._changed.notify()

@@ -8,7 +8,7 @@ issuer's trouble, or ours with the issuer, and says nothing of the token.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bearerguard.core.encoding import EncodingError, read_json_object
@@ -20,7 +20,7 @@ from bearerguard.drivers import drive
 from bearerguard.errors import UnavailableError
 from bearerguard.introspection.client_auth import ClientAuth
 from bearerguard.jwks.fetch import MAX_BYTES as LARGEST_METADATA
-from bearerguard.jwks.fetch import Fetched, Fetcher, FetchError
+from bearerguard.jwks.fetch import Fetched, Fetcher, FetchError, TooLargeError
 from bearerguard.jwks.metadata import (
     METADATA_MAX_AGE_S,
     OK,
@@ -35,7 +35,11 @@ LARGEST_ANSWER = 64 * 1024
 JSON = "application/json"
 # RFC 7662 section 2.3: what the endpoint says of the credentials of this API.
 OURS = frozenset({401, 403})
+CLIENT_ERRORS = ("invalid_client", "unauthorized_client")
+BAD_REQUEST = 400
 GONE = frozenset({404, 410})
+# After a failed look at the metadata the endpoint that is known serves on.
+LOOK_AGAIN_AFTER_S = 60.0
 # What the endpoint says of this one request, and so nothing of the next.
 OF_THIS_REQUEST = frozenset({400, 413, 414, 422, 431})
 
@@ -88,13 +92,16 @@ class Endpoint:
         # RFC 7662 section 2.1: the hint is only one, and changes nothing of what may be answered.
         form = {"token": raw, "token_type_hint": "access_token", **credentials.form}
         accept = f"application/{MEDIA_TYPE}" if self.is_signed else JSON
-        answer = self.fetcher.fetch(
-            place.url,
-            headers={"Accept": accept, **credentials.headers},
-            timeout_s=self._left_s(place.url, ends_at),
-            max_bytes=LARGEST_ANSWER,
-            form=form,
-        )
+        try:
+            answer = self.fetcher.fetch(
+                place.url,
+                headers={"Accept": accept, **credentials.headers},
+                timeout_s=self._left_s(place.url, ends_at),
+                max_bytes=LARGEST_ANSWER,
+                form=form,
+            )
+        except TooLargeError as error:
+            raise OddRequestError(str(error)) from None
         if answer.status in GONE:
             self._found = None
         self._check(place.url, answer, accept)
@@ -105,9 +112,17 @@ class Endpoint:
         if self.url is not None:
             return Place(self.url)
         found, now = self._found, self.clock()
-        if found is None or now - found.found_at > METADATA_MAX_AGE_S:
-            found = self._found = self._discovered(ends_at, now)
-        return found
+        if found is not None and now - found.found_at <= METADATA_MAX_AGE_S:
+            return found
+        try:
+            self._found = place = self._discovered(ends_at, now)
+        except FetchError:
+            if found is None:
+                raise
+            # The endpoint may well be up while the metadata are not; they are asked for later.
+            later = now - METADATA_MAX_AGE_S + LOOK_AGAIN_AFTER_S
+            self._found = place = replace(found, found_at=later)
+        return place
 
     def _discovered(self, ends_at: float, now: float) -> Place:
         """RFC 8414 section 2: the endpoint, and the ways to authenticate there."""
@@ -130,7 +145,7 @@ class Endpoint:
         return left_s
 
     def _check(self, url: str, answer: Fetched, accept: str) -> None:
-        if answer.status in OURS:
+        if answer.status in OURS or _blames_client(answer):
             raise FetchError(
                 f"{url}: refused this API's own credentials ({answer.status}); compare "
                 "introspection_client_id, its secret or key, and introspection_auth with what the "
@@ -153,10 +168,21 @@ class Endpoint:
 
 
 def _plain(url: str, answer: Fetched) -> Mapping[str, Any]:
+    """Read an answer of the right kind; what is odd in it, this one token may have brought."""
     try:
         return read_json_object(answer.body)
     except EncodingError as error:
-        raise FetchError(f"{url}: {error}") from None
+        raise OddRequestError(f"{url}: {error}") from None
+
+
+def _blames_client(answer: Fetched) -> bool:
+    """RFC 6749 section 5.2: a 400 can mean the credentials of whoever asks, too."""
+    if answer.status != BAD_REQUEST or media_type(answer) != JSON:
+        return False
+    try:
+        return read_json_object(answer.body).get("error") in CLIENT_ERRORS
+    except EncodingError:
+        return False
 
 
 class Ask(Protocol):

@@ -1,5 +1,6 @@
 """A question to an issuer about one token, for which everybody with that token waits."""
 
+import math
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -8,13 +9,19 @@ from bearerguard.errors import UnavailableError
 NO_ANSWER = "the introspection endpoint gave no answer in time"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Flight:
-    """A question under way, or in the queue. ``until`` is when nobody waits any more."""
+    """A question under way, or in the queue. ``until`` is when nobody waits any more.
+
+    ``ends_at`` is until when its request may take, once that has begun, and ``epoch`` tells in
+    which state the circuit was then.
+    """
 
     digest: bytes
     raw: str = field(repr=False)
     until: float
+    ends_at: float = math.inf
+    epoch: int = 0
     landed: "Future[bytes]" = field(default_factory=Future)
 
     def __post_init__(self) -> None:

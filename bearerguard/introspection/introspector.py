@@ -5,8 +5,9 @@ the others in a queue. A request belongs to the introspector and not to the call
 begun: it runs in a thread of its own and lands in a Future. So no event loop is ever blocked, and a
 caller who hangs up stops nothing. A pool was not taken, for the reasons that the key source has.
 
-A thread whose request hangs in the resolution of a name keeps one of the twenty places until the
-system gives that up; nobody waits for it for longer than the time-out.
+Each request has its whole time, however long it was in the queue: else a crowd of made-up tokens
+would make requests to a healthy issuer fail. Nobody waits for it for longer than the time-out, and
+what comes later is kept for the next one.
 """
 
 import contextlib
@@ -24,6 +25,9 @@ from bearerguard.introspection.dispatcher import Dispatcher
 from bearerguard.introspection.endpoint import Ask, Failure, ask_safely
 from bearerguard.introspection.flight import NO_ANSWER, Flight
 from bearerguard.jwks.waiting import wait_in_task, wait_in_thread
+
+# For the end of a request to get here after its time.
+GRACE_S = 1.0
 
 logger = logging.getLogger("bearerguard.introspection")
 
@@ -107,6 +111,7 @@ class Introspector:
         """Drop every answer, also those that are on their way: the issuer is asked anew."""
         with self._lock:
             self._answers = self._make_answers()
+            self._flights.clear()
             self._forgotten_at = self._clock()
 
     def status(self) -> dict[str, Any]:
@@ -144,6 +149,8 @@ class Introspector:
 
     def _begin(self, digest: bytes, raw: str, now: float) -> Flight:
         """Begin a question. The caller holds the lock, as below where a method does not take it."""
+        for lost in self._requests.take_overdue():
+            self._note_failure(lost, Failure(NO_ANSWER))
         self._check_circuit(now)
         flight = Flight(digest, raw, now + self._timeout_s)
         self._requests.put(flight)
@@ -161,20 +168,27 @@ class Introspector:
             except UnavailableError as error:
                 self._land(flight, error)
                 return False
-            self._circuit.begin()
+            flight.epoch = self._circuit.begin()
+            flight.ends_at = now + self._timeout_s
             return True
+
+    def is_overdue(self, flight: Flight) -> bool:
+        """See :class:`.dispatcher.Owner`."""
+        return self._clock() >= flight.ends_at + GRACE_S
 
     def run(self, flight: Flight) -> None:
         """See :class:`.dispatcher.Owner`."""
-        found = ask_safely(self._ask, flight.raw, flight.until)
+        found = ask_safely(self._ask, flight.raw, flight.ends_at)
         if isinstance(found, Failure):
             with contextlib.suppress(Exception):  # a broken handler must keep nobody waiting
-                logger.warning("introspection at %s failed: %s", self._issuer, found.detail)
+                logger.warning("introspection at %s failed: %.500r", self._issuer, found.detail)
             self._fail(flight, found)
             return
         life_s = expires_in_s(found, self._wall_clock())
         with self._lock:
-            self._circuit.succeeded()
+            if flight.landed.done():
+                return  # given up
+            self._circuit.succeeded(flight.epoch)
             if flight.until - self._timeout_s > self._forgotten_at:
                 self._answers.keep(flight.digest, found, self._clock(), life_s)
             self._land(flight, found)
@@ -185,14 +199,18 @@ class Introspector:
 
     def _fail(self, flight: Flight, failure: Failure) -> None:
         with self._lock:
-            now = self._clock()
-            if failure.is_of_this_request:
-                self._circuit.succeeded()
-            else:
-                self._last_error = failure.detail
-                self._circuit.failed(now, failure.retry_after_s)
-            wait_s = self._circuit.wait_s(now)
-            self._land(flight, UnavailableError(failure.detail, retry_after=wait_s))
+            if not flight.landed.done():
+                self._note_failure(flight, failure)
+
+    def _note_failure(self, flight: Flight, failure: Failure) -> None:
+        now = self._clock()
+        self._last_error = failure.detail
+        if failure.is_of_this_request:
+            self._circuit.succeeded(flight.epoch)
+        else:
+            self._circuit.failed(now, flight.epoch, failure.retry_after_s)
+        wait_s = self._circuit.wait_s(now)
+        self._land(flight, UnavailableError(failure.detail, retry_after=wait_s))
 
     def _check_circuit(self, now: float) -> None:
         wait_s = self._circuit.wait_s(now)
@@ -202,5 +220,6 @@ class Introspector:
 
     def _land(self, flight: Flight, outcome: bytes | UnavailableError) -> None:
         """Tell everybody who waits."""
-        self._flights.pop(flight.digest, None)
+        if self._flights.get(flight.digest) is flight:
+            del self._flights[flight.digest]
         flight.land(outcome)

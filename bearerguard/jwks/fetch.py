@@ -45,6 +45,10 @@ class FetchError(LoadError):
     """An answer that cannot be used, or none; the message is for the operator."""
 
 
+class TooLargeError(FetchError):
+    """An answer beyond the limit of its size."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """An HTTP answer. Header names are in lower case."""
@@ -188,7 +192,7 @@ def _read(response: "httpx.Response", max_bytes: int) -> bytes:
     for piece in pieces if encoding == "identity" else _inflated(pieces, max_bytes, response):
         body += piece
         if len(body) > max_bytes:
-            raise FetchError(f"{response.url}: more than {max_bytes} bytes")
+            raise TooLargeError(f"{response.url}: more than {max_bytes} bytes")
     return bytes(body)
 
 

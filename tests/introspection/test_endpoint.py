@@ -3,12 +3,13 @@
 import json
 import logging
 import ssl
+from types import SimpleNamespace
 
 import pytest
 
 from bearerguard import Guard, UnavailableError
 from bearerguard.introspection.endpoint import LARGEST_ANSWER
-from bearerguard.jwks.fetch import FetchError
+from bearerguard.jwks.fetch import Fetched, FetchError
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 
@@ -102,6 +103,64 @@ def test_the_endpoint_is_looked_for_again_after_a_day(issuer, asking, clock):
     clock.tick(24 * 3600 + 1)
     asking.verify(issuer.opaque_token())
     assert issuer.requests.count(f"{issuer.url}{WELL_KNOWN}") == 2
+
+
+def test_the_endpoint_serves_on_while_the_metadata_cannot_be_had(issuer, asking, clock):
+    """As stale keys do; the metadata are looked for again a minute later, and not at each token."""
+    asking.verify(issuer.opaque_token())
+    fetch, metadata = issuer.fetch, f"{issuer.url}{WELL_KNOWN}"
+
+    def without_metadata(url, **limits):
+        answer = fetch(url, **limits)
+        return Fetched(503) if "well-known" in url else answer
+
+    asking.issuers.all()[0].introspector._ask.__self__.fetcher = SimpleNamespace(
+        fetch=without_metadata
+    )
+    clock.tick(24 * 3600 + 1)
+    for _ in range(3):
+        assert asking.verify(issuer.opaque_token()).subject == "user-1"
+    assert issuer.requests.count(metadata) == 2
+    clock.tick(61)
+    asking.verify(issuer.opaque_token())
+    assert issuer.requests.count(metadata) == 3
+
+
+@pytest.mark.requirement("7662-2.3-1")
+@pytest.mark.parametrize(
+    ("body", "blames"),
+    [
+        (b'{"error":"invalid_client"}', True),
+        (b'{"error":"unauthorized_client"}', True),
+        (b'{"error":"invalid_request"}', False),
+        (b"{", False),
+    ],
+)
+def test_a_400_can_be_about_our_own_credentials_too(server, http_answer, outcome, body, blames):
+    """RFC 6749 section 5.2."""
+    guard, server.answer = server.guard(), http_answer(body, 400)
+    assert {outcome(guard, f"token-{number}") for number in range(5)} == {503}
+    status = guard.status()[server.issuer.url]["introspection"]
+    assert status["state"] == ("open" if blames else "closed")
+    assert ("own credentials" in status["last_error"]) == blames
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"active":true,"filler":"' + b"x" * LARGEST_ANSWER + b'"}',
+        b'{"active":true,"active":true}',
+        b'{"active":true,"sub":"\\ud800"}',
+    ],
+)
+def test_an_odd_answer_about_one_token_says_nothing_about_the_others(
+    server, http_answer, outcome, body
+):
+    """Whoever can write into the own answer could make everybody wait."""
+    guard, server.answer = server.guard(), http_answer(body)
+    assert {outcome(guard, f"odd-{number}") for number in range(6)} == {503}
+    server.answer = server.good()
+    assert outcome(guard, "innocent") == "user-1"
 
 
 @pytest.mark.requirement("7662-2.3-1")

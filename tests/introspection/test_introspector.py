@@ -185,7 +185,8 @@ def test_a_full_queue_is_503(make, endpoint):
     for number in range(MOST_QUEUED):
         asks._step(f"queued {number}")
     assert "too many" in detail(asks.answer, "one more")
-    asks._requests._queue.clear()
+    endpoint.gate.set()
+    wait_until(lambda: asks.status()["queued"] == 0)
 
 
 def test_whom_nobody_waits_for_any_more_is_dropped_from_the_queue(make, endpoint, clock):
@@ -347,6 +348,91 @@ def test_the_thread_that_starts_the_others_ends_when_there_is_nothing_to_do(
             if thread.name == "bearerguard-introspect-dispatcher":
                 thread.join(PATIENCE_S)
         assert not asks._requests._is_on
+
+
+def test_with_all_places_taken_for_long_the_queue_is_not_forgotten(make, endpoint, monkeypatch):
+    """The thread that starts the others ends only when nothing waits."""
+    monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
+    asks = make()
+    endpoint.gate.clear()
+    flights = [asks._step(str(number)) for number in range(MOST_REQUESTS + 5)]
+    endpoint.wait_for(MOST_REQUESTS)
+    time.sleep(0.05)  # until it has looked in vain a few times
+    endpoint.gate.set()
+    assert [one.landed.result(PATIENCE_S) for one in flights] == [ACTIVE] * len(flights)
+
+
+def test_a_request_has_its_whole_time_however_long_it_was_in_the_queue(make, clock):
+    """Else a burst of made-up tokens would make the requests to a healthy endpoint fail."""
+    left, begun, gate = [], threading.Semaphore(0), threading.Event()
+
+    def ask(_raw, ends_at):
+        left.append(ends_at - clock())
+        begun.release()
+        assert gate.wait(PATIENCE_S)
+        return ACTIVE
+
+    asks = make(timeout_s=5.0, ask=ask)
+    for number in range(MOST_REQUESTS):
+        asks._step(str(number))
+    for _ in range(MOST_REQUESTS):
+        assert begun.acquire(timeout=PATIENCE_S)
+    clock.tick(1)
+    late = asks._step("late")
+    clock.tick(4)
+    gate.set()
+    assert late.landed.result(PATIENCE_S) == ACTIVE
+    assert left == [5.0] * (MOST_REQUESTS + 1)
+
+
+def test_requests_that_do_not_end_lose_their_places_and_count_as_failures(make, endpoint, clock):
+    """A name that is never resolved, or a client of HTTP that keeps no time-out."""
+    asks = make(timeout_s=5.0)
+    endpoint.gate.clear()
+    hung = [asks._step(str(number)) for number in range(FAILURES_TO_OPEN)]
+    endpoint.wait_for(FAILURES_TO_OPEN)
+    clock.tick(5 + introspector.GRACE_S)
+    assert "held off" in detail(asks.answer, "another")
+    assert {type(one.landed.exception(0)) for one in hung} == {UnavailableError}
+    assert asks.status()["state"] == "open"
+    assert asks.status()["requests"] == FAILURES_TO_OPEN
+
+    clock.tick(60)
+    tries = asks._step("one that tries")
+    endpoint.gate.set()
+    assert tries.landed.result(PATIENCE_S) == ACTIVE
+    wait_until(lambda: asks.status()["requests"] == 0)
+    assert asks.status()["state"] == "closed"
+
+
+def test_hung_requests_make_room_for_as_many_and_no_more(make, endpoint, clock, monkeypatch):
+    """Threads stay bounded, whatever the client of HTTP does."""
+    monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
+    asks = make(timeout_s=5.0)
+    endpoint.gate.clear()
+    for number in range(MOST_REQUESTS + 1):
+        asks._step(str(number))
+    endpoint.wait_for(MOST_REQUESTS)
+    clock.tick(5 + introspector.GRACE_S)  # nobody asks: the dispatcher finds it out by itself
+    wait_until(lambda: asks.status()["queued"] == 0)
+    assert asks.status()["requests"] == MOST_REQUESTS == dispatcher.MOST_ABANDONED
+    endpoint.error = FetchError("late")
+    endpoint.gate.set()
+    wait_until(lambda: asks.status()["requests"] == 0)
+    assert asks.status()["last_error"] == introspector.NO_ANSWER
+
+
+def test_who_asks_after_a_change_does_not_join_who_asked_before(make, endpoint):
+    asks = make()
+    endpoint.gate.clear()
+    before = asks._step("1")
+    endpoint.wait_for(1)
+    asks.forget()
+    after = asks._step("1")
+    endpoint.wait_for(1)
+    endpoint.gate.set()
+    assert before.landed.result(PATIENCE_S) == after.landed.result(PATIENCE_S) == ACTIVE
+    assert endpoint.asked == ["1", "1"]
 
 
 @pytest.mark.parametrize("library", RUNS)
