@@ -47,16 +47,18 @@ class GuardingMiddleware(BearerAuthMiddleware):
 
     def mark_for(self, scope: Scope, request: RequestView) -> Mark:
         """Tell what the view says that will run, and what everything says that it depends on."""
-        endpoint, dependant = find_view(self.app, scope)
+        endpoint, dependant, is_own = find_view(self.app, scope)
         found = mark_of(endpoint, request.method)
         kept = self._needed.get(id(dependant))
         if kept is None:
             kept = self._needed[id(dependant)] = dependant, mark_of_dependant(dependant)
         mark = found.plus(kept[1])
-        # Not every class of routes runs the dependencies, which would refuse a preflight, too.
-        if request.method != "OPTIONS" or not mark.needs or found.is_wrapper:
-            return mark
-        return replace(mark, answers_options=True)
+        # A dependency enforces by itself, as a wrapper does; a bare view does not, nor one that a
+        # class of routes runs in its own way.
+        is_bare = bool(mark.needs if is_own else found.needs) and not found.is_wrapper
+        return (
+            replace(mark, answers_options=True) if is_bare and request.method == "OPTIONS" else mark
+        )
 
 
 class LastWord:

@@ -18,26 +18,31 @@ from bearerguard.errors import ConfigurationError
 from bearerguard.fastapi_dependencies import mark_of_dependant
 from bearerguard.starlette_routing import find_endpoint, routes_below
 
+RUNS_DEPENDENCIES = routing.APIRoute.get_route_handler
 IncludedRouter: Any = getattr(routing, "_IncludedRouter", ())
 
 
-def find_view(app: ASGIApp, scope: Scope) -> tuple[Any, Any]:
+def find_view(app: ASGIApp, scope: Scope) -> tuple[Any, Any, bool]:
     """Give the endpoint that a connection will reach, and what FastAPI knows of its dependencies.
 
-    Both are None where no view answers, as for :func:`find_endpoint`.
+    Both are None where no view answers, as for :func:`find_endpoint`. The third tells whether the
+    route is of a class that runs its view by itself, and perhaps without the dependencies.
     """
     dependant: Any = None
+    is_own = False
 
     def unfold(route: Any, ahead: Scope, child_scope: Scope) -> tuple[Any, Scope]:
-        nonlocal dependant
+        nonlocal dependant, is_own
         included = None
         while isinstance(route, IncludedRouter):
             _, child_scope, route, included = route._match(ahead)  # noqa: SLF001  see above
         dependant = getattr(included, "dependant", None) or getattr(route, "dependant", None)
+        handler = getattr(type(route), "get_route_handler", RUNS_DEPENDENCIES)
+        is_own = handler is not RUNS_DEPENDENCIES
         return route, child_scope
 
     endpoint = find_endpoint(app, scope, unfold)
-    return endpoint, dependant
+    return endpoint, dependant, is_own
 
 
 def expanded(route: Any) -> Iterable[Any]:
