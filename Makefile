@@ -14,21 +14,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
 
-# Long runs that reach no line of the package that the others do not: they are not slowed by tracing.
-LONG := tests/interop tests/property tests/jwks/test_exploration.py tests/jwks/test_mutants.py \
-	tests/jwks/test_cache_properties.py tests/test_bench.py tests/test_bench_http.py \
-	tests/test_drills.py tests/test_requirements.py
-PYTEST := -m pytest -q -n auto $(if $(TOKEN_CACHE),--token-cache=$(TOKEN_CACHE))
-
-# COVERAGE=1: also write down which lines and branches were run, for "make coverage"; in two parts.
+# COVERAGE=1: also write down which lines and branches were run, for "make coverage".
 # TOKEN_CACHE=0: as if no verified token were kept by default.
 test: $(VENV)/dev-installed
-ifdef COVERAGE
-	$(BIN)/coverage run $(PYTEST) $(LONG:%=--ignore=%)
-	$(BIN)/python $(PYTEST) $(LONG)
-else
-	$(BIN)/python $(PYTEST)
-endif
+	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n auto $(if $(TOKEN_CACHE),--token-cache=$(TOKEN_CACHE))
 
 check: lint
 	$(BIN)/coverage erase
@@ -50,7 +39,7 @@ format: $(VENV)/dev-installed
 
 # The suite on every supported Python that this machine has, and the oldest dependencies once.
 versions:
-	LONG="$(LONG)" .ci/versions
+	.ci/versions
 
 requirements: $(VENV)/dev-installed
 	$(BIN)/python tests/requirements_report.py

@@ -56,6 +56,12 @@ def test_the_report_names_the_revocation(asking, issuer):
     assert asking.explain(raw).first_failure.name == "revocation"
 
 
+def test_the_report_names_a_scope_that_is_missing(issuer, client):
+    raw, guard = issuer.opaque_token(scope="read"), issuer.guard(**client, required_scopes="write")
+    assert told(guard, raw) == "scope_insufficient"
+    assert guard.explain(raw).first_failure.name == "authorization"
+
+
 @pytest.mark.requirement("CAEP-2")
 def test_a_change_of_a_subject_has_the_issuer_asked_anew(asking, issuer, clock):
     """CAEP 1.0 sections 3.2 to 3.4: what is kept is dropped."""
