@@ -11,7 +11,7 @@ from bearerguard.core.policy import HMAC_KEY_BYTES
 from bearerguard.core.urls import problem_of_issuer, problem_of_url
 from bearerguard.introspection.rules import problems_of_introspection
 from bearerguard.issuer_template import holes_of, problems_of_template
-from bearerguard.profile_consistency import problems_of_profile
+from bearerguard.profile_consistency import needs_keys, problems_of_profile
 from bearerguard.sources import Given, Source
 
 Values = Mapping[str, Any]
@@ -85,6 +85,8 @@ def _issuer(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
         return
     if "issuer" not in values or given.keys() & KEYS_WITHOUT_DISCOVERY:
         return
+    if needs_keys(values):
+        return  # which is said of the profile, and no issuer is asked then
     problem = problem_of_issuer(values["issuer"], http_allowed=_http_allowed(values, given))
     if problem is not None:
         how = "write it exactly as the claim iss of the tokens has it"

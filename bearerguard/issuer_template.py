@@ -5,11 +5,15 @@ own; and the claim that the hole is named after must name the same tenant. So a 
 issuer that the operator did not list, and needs no rule of its own when a token comes.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.core.issuer_patterns import HOLE, problems_of_pattern
+from bearerguard.core.profile import Profile
+from bearerguard.core.provider_hosts import profile_name
+from bearerguard.core.providers import PROFILES
 from bearerguard.sources import Given, shown_value
 
 if TYPE_CHECKING:
@@ -40,11 +44,36 @@ def problems_of_template(
         yield f"{where} {problem}; write for instance {EXAMPLE}"
     if len(holes_of(issuer)) > 1:
         yield f"{where} has more than one hole; write out all but that of the tenant"
+    if "introspection_client_id" in given and len(values.get("tenants", ())) != 1:
+        yield (
+            f"{where} is a template, and nothing tells whom of its tenants to ask about an opaque "
+            "token; write each of them as an issuer of its own"
+        )
+    yield from _problems_of_holes(values, given)
     if "tenants" not in given:
         yield (
             f"{where} is a template for any tenant; set tenants to those whose tokens are taken, "
             "or write out the one"
         )
+
+
+def _problems_of_holes(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """A hole is named after the claim that repeats what it holds, and holds a tenant's own."""
+    issuer, where = values["issuer"], given["issuer"].where
+    profile = PROFILES[profile_name(values.get("profile", "auto"), issuer)]
+    form = profile.issuer_form
+    known = set(re.compile(form.pattern).groupindex) if form else set()
+    holes = holes_of(issuer)
+    if known and not known.issuperset(holes):
+        yield f"{where} has a hole of another name than {{{' or '.join(sorted(known))}}}"
+    claims = {claim_of(hole, profile) for hole in holes}
+    if not claims.isdisjoint(dict(values.get("match", ()))):
+        yield f"{given['match'].where} names the claim of the hole in {where}; leave it out"
+
+
+def claim_of(hole: str, profile: Profile) -> str:
+    """Give the claim that repeats what a hole holds: of its name, unless the profile says so."""
+    return profile.holes.get(hole, hole)
 
 
 def expand(settings: "Settings") -> tuple["Settings", ...]:
@@ -56,11 +85,12 @@ def expand(settings: "Settings") -> tuple["Settings", ...]:
 
 
 def _of_tenant(settings: "Settings", hole: str, tenant: str) -> "Settings":
-    others = tuple(pair for pair in settings.match or () if pair[0] != hole)
+    claim = claim_of(hole, PROFILES[settings.profile_in_force()])
+    others = tuple(pair for pair in settings.match or () if pair[0] != claim)
     return replace(
         settings,
         issuer=settings.issuer.replace(f"{{{hole}}}", tenant),
-        match=(*others, (hole, frozenset({tenant}))),
+        match=(*others, (claim, frozenset({tenant}))),
     )
 
 

@@ -43,7 +43,7 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
     if relaxed:
         logger.info("%s: %s", settings.issuer, relaxed)
     if policy.profile.takes_id_tokens:
-        logger.warning("%s: ID tokens are taken; they allow no scope", settings.issuer)
+        logger.warning("%s: ID tokens are taken", settings.issuer)
     if settings.introspects:
         where = settings.introspection_uri or "the endpoint that its metadata name"
         logger.info("asking about opaque tokens of %s: %s", settings.issuer, where)

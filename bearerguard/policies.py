@@ -1,10 +1,11 @@
 """From settings to the rules for one issuer's tokens: its profile, and what was set otherwise.
 
-A value that is set takes the place of the profile's, but for ``match``, which adds to it: what pays
-for a relaxation is not lost by naming one more claim. A header type that does not say "access
-token" always brings the marks of other kinds with it, which are then refused.
+A value that is set takes the place of the profile's, but for ``match``, which only adds to it: what
+pays for a relaxation is not lost by naming one more claim, or the same. A header type that does not
+say "access token" always brings the marks of other kinds with it, which are then refused.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,8 @@ def relaxations(profile: Profile) -> str:
     taken += [f"no {', '.join(missing)}"] if missing else []
     if not taken:
         return ""
-    return f"beyond RFC 9068 it takes {'; '.join(taken)}; it checks {'; '.join(_checks(profile))}"
+    checks = "; ".join(_checks(profile)) or "nothing else instead"
+    return f"beyond RFC 9068 it takes {'; '.join(taken)}; it checks {checks}"
 
 
 def _checks(profile: Profile) -> Iterator[str]:
@@ -81,7 +83,7 @@ def _profile_of(settings: "Settings") -> Profile:
         types = frozenset(settings.token_types)
     if settings.required_claims is not None:
         required = frozenset(settings.required_claims) | {"exp", "iss"}
-    missing_audience = settings.missing_audience or profile.missing_audience
+    missing_audience = settings.missing_audience or _missing_audience(settings, profile)
     required = required - {"aud"} if missing_audience != "refuse" else required | {"aud"}
     return replace(
         profile,
@@ -89,12 +91,17 @@ def _profile_of(settings: "Settings") -> Profile:
         required_claims=required,
         demanded_claims=frozenset(settings.required_claims or ()) - {"iss", "aud"},
         missing_audience=missing_audience,
-        match={**profile.match, **dict(settings.match or ()), **_bound(settings, profile)},
+        match={**dict(settings.match or ()), **profile.match, **_bound(settings, profile)},
         client_claims=settings.client_claims or profile.client_claims,
         scope_places=_places(settings.scope_claims) or profile.scope_places,
         role_places=_places(settings.role_claims, forms=ROLE_FORMS) or profile.role_places,
         **_marks(profile, types),
     )
+
+
+def _missing_audience(settings: "Settings", profile: Profile) -> str:
+    is_lacking = re.fullmatch(profile.lack_audience, settings.issuer) is not None
+    return profile.missing_audience if is_lacking else "refuse"
 
 
 def _marks(profile: Profile, types: frozenset[str | None]) -> Mapping[str, Any]:

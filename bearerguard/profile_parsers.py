@@ -14,8 +14,13 @@ from bearerguard.parsers import places, text, texts
 # Types of tokens that are never access tokens (RFC 8725 section 3.11).
 FOREIGN_TYPES = frozenset(
     {
+        "client-authentication+jwt",
         "dpop+jwt",
+        "entity-statement+jwt",
+        "kb+jwt",
         "logout+jwt",
+        "oauth-client-attestation+jwt",
+        "oauth-client-attestation-pop+jwt",
         "oauth-authz-req+jwt",
         "secevent+jwt",
         "statuslist+jwt",
@@ -61,7 +66,9 @@ def match(value: Any) -> Match:
         (path,) = places([claim])
         if not accepted:
             raise ValueError(f"has no value for {claim!r}; write 'claim=value'")
-        found.setdefault(path, set()).add(accepted)
+        found.setdefault(path, set()).update(accepted)
+    if not found:
+        raise ValueError("is empty, which would allow all; leave it out if that is meant")
     return tuple((path, frozenset(values)) for path, values in found.items())
 
 
@@ -84,16 +91,26 @@ def missing_audience(value: Any) -> str:
     return name
 
 
-def _pairs(value: Any) -> Iterable[tuple[str, str]]:
+def _pairs(value: Any) -> Iterable[tuple[str, tuple[str, ...]]]:
     if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
-        value = dict(value)  # what this parser made
-    if isinstance(value, Mapping):
-        for claim, accepted in value.items():
-            for one in texts([accepted] if isinstance(accepted, str) else accepted):
-                yield text(claim), one
+        if any(len(item) != len(("claim", "values")) for item in value):
+            raise ValueError("has an item that is no pair; write 'claim=value'")
+        items: Iterable[tuple[Any, Any]] = value  # as this parser makes them
+    elif isinstance(value, Mapping):
+        items = value.items()
+    else:
+        for pair in texts(value):
+            claim, equals, accepted = pair.partition("=")
+            if not equals or not claim:
+                raise ValueError(f"{pair!r} is no pair; write 'claim=value'")
+            yield claim, (accepted,) if accepted else ()
         return
-    for pair in texts(value):
-        claim, equals, accepted = pair.partition("=")
-        if not equals or not claim:
-            raise ValueError(f"{pair!r} is no pair; write 'claim=value'")
-        yield claim, accepted
+    for claim, accepted in items:
+        yield text(claim), _values(claim, accepted)
+
+
+def _values(claim: object, accepted: Any) -> tuple[str, ...]:
+    try:
+        return texts([accepted] if isinstance(accepted, str) else accepted)
+    except ValueError:
+        raise ValueError(f"has {accepted!r} for {claim!r}; write texts, such as 'true'") from None

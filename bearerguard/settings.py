@@ -16,8 +16,7 @@ from bearerguard import file_parsers as f
 from bearerguard import parsers as p
 from bearerguard import profile_parsers as h
 from bearerguard.core.policy import ASYMMETRIC_ALGORITHMS, Policy
-from bearerguard.core.provider_hosts import profile_of_host
-from bearerguard.core.urls import host_of
+from bearerguard.core.provider_hosts import profile_name
 from bearerguard.policies import policy_of
 from bearerguard.sources import PREFIX, Source, from_app_config, from_arguments, from_environment
 
@@ -209,9 +208,7 @@ class Settings:
 
     def profile_in_force(self) -> str:
         """Give the name of the profile; ``auto`` is the provider whose host the issuer is on."""
-        if self.profile != "auto":
-            return self.profile
-        return profile_of_host(host_of(self.issuer)) or "rfc9068"
+        return profile_name(self.profile, self.issuer)
 
     def challenge_realm(self) -> str:
         """Give the realm of challenges: the audience, where a header field can hold it."""

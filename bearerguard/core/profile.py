@@ -83,9 +83,13 @@ class Profile:
     match: Mapping[str, frozenset[str]] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
     missing_audience: str = "refuse"
+    # Whose tokens lack it: elsewhere a missing audience is refused, whatever the line above says.
+    lack_audience: str = ".*"
     # Where the name of the client stands; the first that is there counts.
     client_claims: tuple[str, ...] = CLIENT_CLAIMS
     tenant_claims: tuple[str, ...] = ()
+    # What a hole of an issuer template is called -> the claim that repeats what it holds.
+    holes: Mapping[str, str] = field(default_factory=dict)
     scope_places: tuple[Place, ...]
     role_places: tuple[Place, ...]
     # Scopes are written "APP.scope" with the audience as APP; those of this API lose it.

@@ -1,5 +1,7 @@
 """Which provider an issuer belongs to, told by its host alone."""
 
+from bearerguard.core.urls import host_of
+
 # Whose host an issuer stands on, by whole labels: "*" at the beginning is one label or more,
 # elsewhere exactly one. Never by a path, which anybody can have.
 HOSTS = {
@@ -44,6 +46,13 @@ def profile_of_host(host: str) -> str | None:
     """Give the profile of the provider whose host this is, or None where it is nobody's here."""
     labels = host.lower().split(".")
     return next((name for form, name in HOSTS.items() if _fits(form.split("."), labels)), None)
+
+
+def profile_name(profile: str, issuer: str) -> str:
+    """Give the name of the profile in force: ``auto`` is the provider whose host it is."""
+    if profile != "auto":
+        return profile
+    return profile_of_host(host_of(issuer)) or "rfc9068"
 
 
 def guess_of_path(issuer: str) -> str | None:

@@ -52,10 +52,7 @@ def _scopes(*paths: str) -> tuple[Place, ...]:
     return tuple(Place(path) for path in paths)
 
 
-def _one(*claims: str) -> frozenset[str]:
-    return frozenset(claims)
-
-
+WORKOS_SESSIONS = r"https://api\.workos\.com(/.*)?"
 PROFILES: dict[str, Profile] = {
     "rfc9068": RFC9068,
     "jwt": JWT,
@@ -72,7 +69,7 @@ PROFILES: dict[str, Profile] = {
         "jwt",
         None,
         without="client_id",
-        one_of=(_one("cid", "client_id"),),
+        one_of=(frozenset({"cid", "client_id"}),),
         scope_places=_scopes("scp"),
         role_places=_roles("groups"),
         issuer_form=IssuerForm(
@@ -85,7 +82,7 @@ PROFILES: dict[str, Profile] = {
         "jwt",
         without="client_id jti",
         # The access tokens name their client, which the ID tokens of the same application do not.
-        one_of=(_one("scp", "roles"), _one("azp", "appid")),
+        one_of=(frozenset({"scp", "roles"}), frozenset({"azp", "appid"})),
         refuses_header_nonce=True,
         scope_places=_scopes("scp"),
         role_places=_roles("roles", "groups"),
@@ -126,7 +123,7 @@ PROFILES: dict[str, Profile] = {
     "authentik": _provider(
         "jwt",
         without="client_id jti",
-        one_of=(_one("scope"),),  # which its ID tokens, with the same audience, do not have
+        one_of=(frozenset({"scope"}),),  # which its ID tokens, with the same audience, do not have
         role_places=_roles("groups"),
     ),
     "hydra": _provider("jwt", scope_places=_scopes("scp", "scope")),
@@ -146,7 +143,7 @@ PROFILES: dict[str, Profile] = {
         # The keys that everybody's browser has are tokens too, of the role anon.
         match={"role": frozenset({"authenticated"})},
         scope_places=(),
-        unread_claims=_one("amr"),
+        unread_claims=frozenset({"amr"}),
     ),
     "clerk": _provider(
         "jwt",
@@ -164,6 +161,7 @@ PROFILES: dict[str, Profile] = {
         None,
         without="aud client_id",
         missing_audience="issuer",
+        lack_audience=WORKOS_SESSIONS,  # the tokens of Connect name their resource
         role_places=_roles("permissions", "roles"),
         tenant_claims=("org_id",),
         demands=(
@@ -185,8 +183,10 @@ PROFILES: dict[str, Profile] = {
     "adfs": _provider(
         "jwt",
         without="client_id jti sub",
+        # As with Entra: the ID tokens of the same application name no client.
+        one_of=(frozenset({"appid", "client_id"}),),
         scope_places=_scopes("scp"),
-        unread_claims=_one("auth_time"),
+        unread_claims=frozenset({"auth_time"}),
         demands=(
             Demand(
                 settings=("jwks_uri", "jwks_file"),
@@ -199,6 +199,7 @@ PROFILES: dict[str, Profile] = {
         scope_places=_scopes("scope"),
         scopes_begin_with_audience=True,
         tenant_claims=("zid",),
+        holes={"subdomain": "/ext_attr/zdn"},
     ),
     "salesforce": _provider("jwt", without="jti", scope_places=_scopes("scp")),
     "kubernetes": _provider(
@@ -210,6 +211,7 @@ PROFILES: dict[str, Profile] = {
         demands=(
             Demand(
                 settings=("match",),
+                claims=("/kubernetes.io/namespace", "sub"),
                 why="every pod of the cluster can get a token; name the namespaces, as in "
                 "'/kubernetes.io/namespace=shop'",
             ),

@@ -166,14 +166,21 @@ ROWS: dict[str, Row] = {
     ),
     "Azure AD B2C": Row(
         f"https://tenant.b2clogin.com/{TID}/v2.0/",
-        settings={"profile": "jwt", "scope_claims": "scp"},
+        settings={
+            "profile": "jwt",
+            "scope_claims": "scp",
+            "required_claims": "exp,iat,sub,scp",
+        },
         audience=GUID,
         claims={"sub": "s", "azp": "app", "scp": "read", "tfp": "B2C_1_signin", "ver": "1.0"},
         scopes={"read"},
         client="app",
         profile="jwt",
         needed=("profile",),
-        neighbours={"its ID token": id_token(scp=...)},
+        neighbours={
+            "its ID token": id_token(scp=...),
+            "its ID token without a nonce": Neighbour("claim_missing", {"scp": ..., "azp": ...}),
+        },
     ),
     "Google": Row(
         "https://accounts.google.com",
@@ -380,6 +387,7 @@ ROWS: dict[str, Row] = {
         profile="fusionauth",
         needed=("profile", "clients", "jwks_uri"),
         neighbours={
+            "its ID token": id_token(),
             "another application's": Neighbour("client_not_allowed", {"applicationId": "x"}),
             "a token of no application": Neighbour("client_not_allowed", {"applicationId": ...}),
         },
@@ -401,6 +409,7 @@ ROWS: dict[str, Row] = {
         profile="supabase",
         neighbours={
             "the anon key": Neighbour("claim_missing", {"role": "anon", "sub": ...}),
+            "an anonymous user's": Neighbour("claim_mismatch", {"role": "anon"}),
             "the service key": Neighbour("claim_mismatch", {"role": "service_role"}),
         },
     ),
@@ -478,7 +487,10 @@ ROWS: dict[str, Row] = {
         client="app_1",
         tenant="org_1",
         profile="workos",
-        neighbours={"one for another API": Neighbour("audience_mismatch", {"aud": "x"})},
+        neighbours={
+            "one for another API": Neighbour("audience_mismatch", {"aud": "x"}),
+            "one for no API": Neighbour("audience_missing", {"aud": ...}),
+        },
     ),
     "Descope": Row(
         "P2abc",
@@ -562,7 +574,10 @@ ROWS: dict[str, Row] = {
         client="app",
         profile="adfs",
         needed=("profile", "jwks_uri"),
-        neighbours={"its ID token": id_token()},
+        neighbours={
+            "its ID token": id_token(),
+            "its ID token without a nonce": Neighbour("claim_missing", {"appid": ..., "scp": ...}),
+        },
     ),
     "SAP XSUAA": Row(
         "https://shop.authentication.eu10.hana.ondemand.com/oauth/token",

@@ -67,8 +67,13 @@ def test_a_header_without_a_type_is_none_in_code_and_in_text():
         ("=octo", "is no pair"),
         ("repository=", "has no value for 'repository'"),
         ("/a~2b=c", "is no JSON Pointer"),
-        ({"a": [1]}, "must be text"),
-        ({"a": 1}, "must be a list or a text with commas"),
+        ({"a": [1]}, "has [1] for 'a'; write texts, such as 'true'"),
+        ({"a": True}, "has True for 'a'; write texts, such as 'true'"),
+        ({}, "is empty, which would allow all"),
+        ({"a": []}, "has no value for 'a'"),
+        ({"a": "b", "c": ()}, "has no value for 'c'"),
+        ((("a",),), "has an item that is no pair"),
+        (((["a"], "b"),), "must be text"),
         (5, "must be a list or a text with commas"),
     ],
 )
@@ -78,6 +83,10 @@ def test_a_pair_that_could_not_hold_is_refused(value, told):
 
 def test_pairs_may_be_a_mapping_of_claims_to_one_value_or_several():
     assert h.match({"a": "1", "b": ["2", "3"]}) == h.match("a=1,b=2,b=3")
+
+
+def test_pairs_that_were_read_once_add_up_when_they_are_read_again():
+    assert h.match((("a", "1"), ("a", frozenset({"2"})))) == (("a", frozenset({"1", "2"})),)
 
 
 def test_a_value_may_hold_an_equals_sign():
@@ -167,14 +176,14 @@ def test_the_start_says_what_a_profile_relaxes_and_what_it_checks_instead(make_i
         profile="keycloak", missing_audience="client", clients="shop", match="env=live"
     )
     assert (
-        "beyond RFC 9068 it takes typ jwt; no aud, client_id; it checks typ=Bearer; env=live; "
+        "beyond RFC 9068 it takes typ jwt; no aud, client_id; it checks env=live; typ=Bearer; "
         "one of the clients; nothing with at_hash, c_hash, events, nonce" in caplog.text
     )
 
 
 def test_the_start_says_the_same_of_kubernetes_and_of_entra(make_issuer, caplog):
     caplog.set_level("INFO")
-    make_issuer("https://k.example").guard(profile="kubernetes", match="a=b")
+    make_issuer("https://k.example").guard(profile="kubernetes", match="sub=a")
     make_issuer("https://login.microsoftonline.com/t-1/v2.0").guard()
     assert "sub=system:serviceaccount:..." in caplog.text
     assert "roles or scp; appid or azp" in caplog.text
@@ -182,7 +191,7 @@ def test_the_start_says_the_same_of_kubernetes_and_of_entra(make_issuer, caplog)
 
 def test_the_start_warns_where_id_tokens_are_taken(make_issuer, caplog):
     make_issuer("https://accounts.google.com").guard()
-    assert "ID tokens are taken; they allow no scope" in caplog.text
+    assert "ID tokens are taken" in caplog.text
 
 
 def test_a_strict_profile_has_nothing_to_say(make_issuer, caplog):
@@ -356,10 +365,10 @@ def test_a_tenant_that_is_not_listed_is_nobody(tenants, make_issuer):
 
 def test_the_claim_of_the_hole_names_the_tenant_of_the_issuer(make_issuer):
     issuer = make_issuer("https://id.example/acme")
-    guard = issuer.guard(issuer="https://id.example/{org}", tenants="acme", match="org=other")
-    assert guard.verify(issuer.token(org="acme")).issuer == "https://id.example/acme"
+    guard = issuer.guard(issuer="https://id.example/{org}", tenants="acme", match="env=live")
+    assert guard.verify(issuer.token(org="acme", env="live")).issuer == "https://id.example/acme"
     for claims in ({"org": "other"}, {}, {"org": ["acme"]}):
-        assert reason(guard, issuer.token(**claims)) == "claim_mismatch"
+        assert reason(guard, issuer.token(env="live", **claims)) == "claim_mismatch"
 
 
 @pytest.mark.parametrize(
@@ -376,11 +385,80 @@ def test_the_claim_of_the_hole_names_the_tenant_of_the_issuer(make_issuer):
         ),
         ({"issuer": "https://login.microsoftonline.com/t-1/"}, "no issuer of the profile entra"),
         ({"issuer": "https://sts.windows.net/t-1/v2.0"}, "no issuer of the profile entra"),
+        (
+            {"issuer": TEMPLATE.replace("tid", "tenantid"), "tenants": "x"},
+            "has a hole of another name than {tid}",
+        ),
+        (
+            {"issuer": TEMPLATE, "tenants": "x", "match": "tid=y"},
+            "names the claim of the hole",
+        ),
+        (
+            {
+                "issuer": "https://id.example/{org}",
+                "tenants": "a,b",
+                "introspection_client_id": "api",
+                "introspection_client_secret": "hush",
+            },
+            "nothing tells whom of its tenants to ask about an opaque token",
+        ),
         ({"issuer": "https://tenant.auth0.com"}, "no issuer of the profile auth0: end it with '/'"),
     ],
 )
 def test_an_issuer_that_could_be_anybody_refuses_the_start(issuer, settings, told):
     assert told in problems(issuer, **settings)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "told"),
+    [
+        ("https://ref.supabase.co/auth/v1", "role=anon", "another role than the profile supabase"),
+        (
+            "https://login.microsoftonline.com/t-1/v2.0",
+            "tid=t-2",
+            "another tid than the profile entra, which is t-1",
+        ),
+    ],
+)
+def test_what_a_profile_pins_down_cannot_be_set_otherwise(make_issuer, name, match, told):
+    """It pays for what the profile takes beyond RFC 9068."""
+    assert told in problems(make_issuer(name), match=match)[0]
+
+
+def test_what_a_profile_pins_down_may_be_narrowed_and_repeated(make_issuer):
+    supabase = make_issuer("https://ref.supabase.co/auth/v1")
+    guard = supabase.guard(match="role=authenticated,aal=aal2")
+    header = {"typ": "JWT"}
+    assert guard.verify(supabase.token(header=header, role="authenticated", aal="aal2"))
+    assert reason(guard, supabase.token(header=header, role="authenticated")) == "claim_mismatch"
+
+
+@pytest.mark.parametrize("profile", ["jwt", "rfc9068"])
+def test_whoever_takes_the_tokens_that_everybody_gets_names_the_own_ones(make_issuer, profile):
+    """Whatever the profile is called: every workflow on GitHub may choose its audience."""
+    github = make_issuer("https://token.actions.githubusercontent.com")
+    assert "needs match about repository" in problems(github, profile=profile)[0]
+    assert github.guard(profile=profile, match="repository=octo-org/octo-repo")
+
+
+def test_the_subdomain_of_xsuaa_is_told_by_the_claim_that_holds_it(make_issuer):
+    name = "https://shop.authentication.eu10.hana.ondemand.com/oauth/token"
+    xsuaa = make_issuer(name)
+    guard = xsuaa.guard(issuer=name.replace("shop", "{subdomain}"), tenants="shop")
+    found = guard.verify(xsuaa.token(ext_attr={"zdn": "shop"}, zid="zone-1"))
+    assert (found.issuer, found.tenant) == (name, "zone-1")
+    assert reason(guard, xsuaa.token(ext_attr={"zdn": "other"})) == "claim_mismatch"
+
+
+def test_a_profile_whose_keys_have_to_be_set_says_no_more_than_that(make_issuer):
+    (problem,) = problems(make_issuer("http://adfs.example/adfs/services/trust"), profile="adfs")
+    assert "needs jwks_uri or jwks_file" in problem
+
+
+def test_a_relaxation_without_a_check_instead_is_told_as_one(issuer, caplog):
+    caplog.set_level("INFO")
+    issuer.guard(required_claims="exp")
+    assert "it checks nothing else instead" in caplog.text
 
 
 def test_tenants_in_a_file_keep_their_keys_in_files_of_their_own(make_issuer, tmp_path):
@@ -407,6 +485,8 @@ def test_an_empty_list_of_what_is_allowed_is_not_taken_for_everybody(issuer, nam
     [
         ('tennants = ["a"]', "tennants"),
         ("match = 5", "match=5 (guard.toml [[issuer]] 1) must be a list or a text with commas"),
+        ("match = {}", "is empty, which would allow all"),
+        ("match = { protected = true }", "has True for 'protected'; write texts, such as 'true'"),
         ('match = ["repository"]', "is no pair; write 'claim=value'"),
         ("missing_audience = true", "must be text"),
         ('profile = "cognito"', "which needs clients"),
