@@ -407,6 +407,23 @@ def test_requests_that_do_not_end_lose_their_places_and_count_as_failures(make, 
     assert asks.status()["state"] == "closed"
 
 
+def test_a_request_that_is_given_up_and_fails_later_has_failed_once(make, endpoint, clock):
+    asks = make(timeout_s=5.0)
+    endpoint.gate.clear()
+    endpoint.error = FetchError("late")
+    hung = FAILURES_TO_OPEN - 2
+    for number in range(hung):
+        asks._step(str(number))
+    endpoint.wait_for(hung)
+    clock.tick(5 + introspector.GRACE_S)
+    last = asks._step("one that finds it out, and fails too")
+    assert asks.status()["last_error"] == introspector.NO_ANSWER
+    endpoint.gate.set()
+    assert last.landed.exception(PATIENCE_S)
+    wait_until(lambda: asks.status()["requests"] == 0)
+    assert asks.status()["state"] == "closed"
+
+
 def test_hung_requests_make_room_for_as_many_and_no_more(make, endpoint, clock, monkeypatch):
     """Threads stay bounded, whatever the client of HTTP does."""
     monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
