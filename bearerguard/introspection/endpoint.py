@@ -7,6 +7,7 @@ issuer's trouble, or ours with the issuer, and says nothing of the token.
 """
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -18,9 +19,10 @@ from bearerguard.core.queries import KeyQuery
 from bearerguard.core.signed_answer import MEDIA_TYPE, read_signed_answer
 from bearerguard.drivers import drive
 from bearerguard.errors import UnavailableError
+from bearerguard.forks import start_over_after_fork
 from bearerguard.introspection.client_auth import ClientAuth
 from bearerguard.jwks.fetch import MAX_BYTES as LARGEST_METADATA
-from bearerguard.jwks.fetch import Fetched, Fetcher, FetchError, TooLargeError
+from bearerguard.jwks.fetch import Fetched, Fetcher, FetchError, TooLargeError, time_left_s
 from bearerguard.jwks.metadata import (
     METADATA_MAX_AGE_S,
     OK,
@@ -57,13 +59,14 @@ class Place:
     found_at: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Endpoint:
     """The introspection endpoint of one issuer.
 
     ``url`` is set where the operator configured it; else it is discovered, and discovered again
-    after a day or when it is gone. ``keys`` gives the issuer's keys for a signed answer, and may
-    block. ``clock`` gives the seconds of a monotonic clock, ``wall_clock`` those since 1970.
+    after a day or when it is gone, by one request at a time. ``keys`` gives the issuer's keys for a
+    signed answer, and may block. ``clock`` gives the seconds of a monotonic clock, ``wall_clock``
+    those since 1970.
     """
 
     policy: Policy
@@ -77,6 +80,14 @@ class Endpoint:
     is_signed: bool = False
     http_allowed: bool = False
     _found: Place | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.start_over()
+        start_over_after_fork(self)
+
+    def start_over(self) -> None:
+        """Let somebody look for the endpoint: whoever did in the parent of a fork is not here."""
+        self._looking = threading.Lock()
 
     def ask(self, raw: str, ends_at: float) -> bytes:
         """Ask about a token and give the members of the answer as JSON. This blocks.
@@ -96,13 +107,13 @@ class Endpoint:
             answer = self.fetcher.fetch(
                 place.url,
                 headers={"Accept": accept, **credentials.headers},
-                timeout_s=self._left_s(place.url, ends_at),
+                timeout_s=time_left_s(place.url, ends_at, self.clock()),
                 max_bytes=LARGEST_ANSWER,
                 form=form,
             )
         except TooLargeError as error:
             raise OddRequestError(str(error)) from None
-        if answer.status in GONE:
+        if answer.status in GONE and self._found is place:
             self._found = None
         self._check(place.url, answer, accept)
         members = self._signed(answer) if self.is_signed else _plain(place.url, answer)
@@ -112,8 +123,26 @@ class Endpoint:
         if self.url is not None:
             return Place(self.url)
         found, now = self._found, self.clock()
-        if found is not None and now - found.found_at <= METADATA_MAX_AGE_S:
+        if found is not None and not _is_old(found, now):
             return found
+        # Whoever knows nothing waits for the one that looks, and after half its time no longer:
+        # that one may never end.
+        half_s = time_left_s(str(self.policy.issuer), ends_at, now) / 2
+        looking = self._looking
+        has_turn = looking.acquire(timeout=half_s if found is None else 0.0)
+        try:
+            return found if found is not None and not has_turn else self._looked_up(ends_at)
+        finally:
+            if has_turn:
+                looking.release()
+
+    def _looked_up(self, ends_at: float) -> Place:
+        """Look where the endpoint is, unless somebody else has meanwhile."""
+        found, now = self._found, self.clock()
+        if found is not None and not _is_old(found, now):
+            return found
+        if found is not None:
+            ends_at = (now + ends_at) / 2  # the other half is for the endpoint that is known
         try:
             self._found = place = self._discovered(ends_at, now)
         except FetchError:
@@ -135,14 +164,8 @@ class Endpoint:
         return Place(url, frozenset(text for text in methods if isinstance(text, str)), now)
 
     def _get(self, url: str, ends_at: float) -> Fetched:
-        left_s = self._left_s(url, ends_at)
+        left_s = time_left_s(url, ends_at, self.clock())
         return self.fetcher.fetch(url, headers={}, timeout_s=left_s, max_bytes=LARGEST_METADATA)
-
-    def _left_s(self, url: str, ends_at: float) -> float:
-        left_s = ends_at - self.clock()
-        if left_s <= 0:
-            raise FetchError(f"{url}: no time was left for this request")
-        return left_s
 
     def _check(self, url: str, answer: Fetched, accept: str) -> None:
         if answer.status in OURS or _blames_client(answer):
@@ -165,6 +188,10 @@ class Endpoint:
             text, self.policy, self.client_id, LARGEST_ANSWER, self.wall_clock()
         )
         return drive(flow, self.keys)
+
+
+def _is_old(place: Place, now: float) -> bool:
+    return now - place.found_at > METADATA_MAX_AGE_S
 
 
 def _plain(url: str, answer: Fetched) -> Mapping[str, Any]:

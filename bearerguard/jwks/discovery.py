@@ -13,7 +13,7 @@ from bearerguard.core.jwk import parse_key_set
 from bearerguard.core.key_set import KeySetError
 from bearerguard.core.urls import same_origin
 from bearerguard.files import read_regular
-from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError
+from bearerguard.jwks.fetch import MAX_BYTES, Fetched, Fetcher, FetchError, time_left_s
 from bearerguard.jwks.metadata import METADATA_MAX_AGE_S, OK, found_url, issuer_metadata, unusable
 from bearerguard.jwks.states import LoadedKeys
 
@@ -127,9 +127,7 @@ class IssuerKeys:
         return found_url(url, metadata, "jwks_uri", self.issuer, http_allowed=self.http_allowed)
 
     def _get(self, url: str, ends_at: float, headers: dict[str, str]) -> Fetched:
-        left_s = ends_at - self.clock()
-        if left_s <= 0:
-            raise FetchError(f"{url}: no time was left for this request")
+        left_s = time_left_s(url, ends_at, self.clock())
         if self.token_file is not None and same_origin(url, self.jwks_uri or self.issuer):
             headers = {**headers, "Authorization": f"Bearer {_token(self.token_file)}"}
         return self.fetcher.fetch(url, headers=headers, timeout_s=left_s, max_bytes=MAX_BYTES)

@@ -49,6 +49,18 @@ class TooLargeError(FetchError):
     """An answer beyond the limit of its size."""
 
 
+def time_left_s(url: str, ends_at: float, now: float) -> float:
+    """Give for how many seconds a request to ``url`` may take, where several share one deadline.
+
+    Raises:
+        FetchError: no time is left.
+    """
+    left_s = ends_at - now
+    if left_s <= 0:
+        raise FetchError(f"{url}: no time was left for this request")
+    return left_s
+
+
 @dataclass(frozen=True)
 class Fetched:
     """An HTTP answer. Header names are in lower case."""

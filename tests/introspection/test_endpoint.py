@@ -3,15 +3,58 @@
 import json
 import logging
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
 from bearerguard import Guard, UnavailableError
+from bearerguard.introspection.cache import INACTIVE
 from bearerguard.introspection.endpoint import LARGEST_ANSWER
 from bearerguard.jwks.fetch import Fetched, FetchError
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
+# Nothing waits as long as this unless the code under test is broken.
+PATIENCE_S = 20.0
+
+
+class SlowMetadata:
+    """The issuer in memory; its metadata come when ``gate`` is open."""
+
+    def __init__(self, issuer):
+        self.issuer = issuer
+        self.looks = threading.Semaphore(0)
+        self.looked = 0
+        self.gate = threading.Event()
+
+    def fetch(self, url, **limits):
+        if "well-known" in url:
+            self.looked += 1
+            self.looks.release()
+            assert self.gate.wait(PATIENCE_S)
+        return self.issuer.fetch(url, **limits)
+
+
+@pytest.fixture
+def slow(issuer):
+    """An issuer with slow metadata, whose waiting requests end with the test."""
+    fetcher = SlowMetadata(issuer)
+    yield fetcher
+    fetcher.gate.set()
+
+
+@pytest.fixture
+def endpoint(issuer, slow, client, clock):
+    """The endpoint of the slow issuer, as a guard asks it."""
+    guard = Guard(issuer=issuer.url, audience=issuer.audience, fetcher=slow, clock=clock, **client)
+    (known,) = guard.issuers.all()
+    return known.introspector._ask.__self__
+
+
+def ask(endpoint, time_s=PATIENCE_S):
+    """Ask about a token, with so much time. This blocks."""
+    return endpoint.ask("opaque", endpoint.clock() + time_s)
 
 
 @pytest.fixture
@@ -124,6 +167,97 @@ def test_the_endpoint_serves_on_while_the_metadata_cannot_be_had(issuer, asking,
     clock.tick(61)
     asking.verify(issuer.opaque_token())
     assert issuer.requests.count(metadata) == 3
+
+
+def test_the_first_requests_look_for_the_endpoint_once(slow, endpoint):
+    with ThreadPoolExecutor(5) as threads:
+        asked = [threads.submit(ask, endpoint) for _ in range(5)]
+        assert slow.looks.acquire(timeout=PATIENCE_S)
+        assert not slow.looks.acquire(timeout=0.1)  # in which the others would have looked, too
+        slow.gate.set()
+        assert {one.result(PATIENCE_S) for one in asked} == {INACTIVE}
+    assert slow.looked == 1
+
+
+def test_a_look_that_does_not_end_keeps_nobody_from_looking(slow, endpoint):
+    """A name that is never resolved; the next one waits for half of its time."""
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(ask, endpoint, 0.1) for _ in range(2)]
+        assert slow.looks.acquire(timeout=PATIENCE_S)
+        assert slow.looks.acquire(timeout=PATIENCE_S)
+        slow.gate.set()
+        assert {one.result(PATIENCE_S) for one in asked} == {INACTIVE}
+
+
+def test_the_endpoint_that_is_known_serves_while_one_looks_again(slow, endpoint, clock):
+    slow.gate.set()
+    ask(endpoint)
+    slow.gate.clear()
+    clock.tick(24 * 3600 + 1)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(ask, endpoint)
+        for _ in range(2):
+            assert slow.looks.acquire(timeout=PATIENCE_S)
+        assert ask(endpoint) == INACTIVE
+        assert slow.looked == 2
+        slow.gate.set()
+        assert first.result(PATIENCE_S) == INACTIVE
+
+
+def test_metadata_that_hang_leave_time_for_the_endpoint_that_is_known(issuer, client, clock):
+    """A Fetcher keeps to its time, and that of the metadata is half."""
+
+    class Hanging:
+        hangs = False
+
+        def fetch(self, url, **limits):
+            if self.hangs and "well-known" in url:
+                clock.tick(limits["timeout_s"])
+                raise FetchError("no answer in time")
+            return issuer.fetch(url, **limits)
+
+    fetcher = Hanging()
+    guard = Guard(
+        issuer=issuer.url, audience=issuer.audience, fetcher=fetcher, clock=clock, **client
+    )
+    guard.verify(issuer.opaque_token())
+    fetcher.hangs = True
+    clock.tick(24 * 3600 + 1)
+    assert guard.verify(issuer.opaque_token()).subject == "user-1"
+
+
+def test_in_a_forked_child_somebody_else_looks(endpoint):
+    """Whoever looks in the parent does not come back in the child."""
+    with endpoint._looking:
+        endpoint.start_over()
+        assert not endpoint._looking.locked()
+
+
+def test_a_late_404_from_the_old_place_does_not_undo_the_new_one(server, http_answer, outcome):
+    """Of many requests that find it gone, one looks for the endpoint anew."""
+    guard = server.guard()
+    server.metadata = {"introspection_endpoint": server.url("/old")}
+    begun, gate = threading.Semaphore(0), threading.Event()
+
+    def answer(asked):
+        if asked.target == "/new":
+            return server.good()
+        begun.release()
+        if asked.only("token") == "late":
+            assert gate.wait(PATIENCE_S)
+        return http_answer(status=404)
+
+    server.answer = answer
+    with ThreadPoolExecutor(1) as threads:
+        late = threads.submit(outcome, guard, "late")
+        assert begun.acquire(timeout=PATIENCE_S)
+        server.metadata = {"introspection_endpoint": server.url("/new")}
+        assert outcome(guard, "one") == 503
+        assert outcome(guard, "two") == "user-1"
+        gate.set()
+        assert late.result(PATIENCE_S) == 503
+    assert outcome(guard, "three") == "user-1"
+    assert len(server.fetched) == 2
 
 
 @pytest.mark.requirement("7662-2.3-1")

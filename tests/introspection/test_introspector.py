@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from bearerguard.introspection.cache import KeptAnswers
 from bearerguard.introspection.circuit import FAILURES_TO_OPEN, Circuit
 from bearerguard.introspection.dispatcher import MOST_QUEUED, MOST_REQUESTS
 from bearerguard.introspection.endpoint import OddRequestError
+from bearerguard.introspection.flight import Flight
 from bearerguard.introspection.introspector import Introspector
 from bearerguard.jwks.fetch import FetchError
 from bearerguard.jwks.waiting import wait_in_thread
@@ -405,6 +407,23 @@ def test_requests_that_do_not_end_lose_their_places_and_count_as_failures(make, 
     assert asks.status()["state"] == "closed"
 
 
+def test_a_request_that_is_given_up_and_fails_later_has_failed_once(make, endpoint, clock):
+    asks = make(timeout_s=5.0)
+    endpoint.gate.clear()
+    endpoint.error = FetchError("late")
+    hung = FAILURES_TO_OPEN - 2
+    for number in range(hung):
+        asks._step(str(number))
+    endpoint.wait_for(hung)
+    clock.tick(5 + introspector.GRACE_S)
+    last = asks._step("one that finds it out, and fails too")
+    assert asks.status()["last_error"] == introspector.NO_ANSWER
+    endpoint.gate.set()
+    assert last.landed.exception(PATIENCE_S)
+    wait_until(lambda: asks.status()["requests"] == 0)
+    assert asks.status()["state"] == "closed"
+
+
 def test_hung_requests_make_room_for_as_many_and_no_more(make, endpoint, clock, monkeypatch):
     """Threads stay bounded, whatever the client of HTTP does."""
     monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
@@ -433,6 +452,66 @@ def test_who_asks_after_a_change_does_not_join_who_asked_before(make, endpoint):
     endpoint.gate.set()
     assert before.landed.result(PATIENCE_S) == after.landed.result(PATIENCE_S) == ACTIVE
     assert endpoint.asked == ["1", "1"]
+
+
+def test_an_old_answer_takes_the_new_question_from_nobody(make):
+    """Who comes after it joins the question that was begun after the change."""
+    gates, begun = [threading.Event(), threading.Event()], threading.Semaphore(0)
+    waiting = iter(gates)
+
+    def ask_in_turn(_raw, _ends_at):
+        gate = next(waiting)
+        begun.release()
+        assert gate.wait(PATIENCE_S)
+        return ACTIVE
+
+    asks = make(ask=ask_in_turn)
+    before = asks._step("1")
+    assert begun.acquire(timeout=PATIENCE_S)
+    asks.forget()
+    after = asks._step("1")
+    gates[0].set()
+    before.landed.result(PATIENCE_S)
+    joined = asks._step("1")
+    gates[1].set()
+    assert joined is after
+
+
+def test_no_more_hung_requests_are_given_up_than_places_there_are(monkeypatch):
+    """Else each place given back would be one more thread that never ends."""
+    monkeypatch.setattr(dispatcher, "LINGER_S", 0.01)
+    most = MOST_REQUESTS + dispatcher.MOST_ABANDONED
+    begun, gate = threading.Semaphore(0), threading.Event()
+
+    def hang(_flight):
+        begun.release()
+        assert gate.wait(PATIENCE_S)
+
+    requests = dispatcher.Dispatcher(
+        SimpleNamespace(
+            admit=lambda _flight: True,
+            is_overdue=lambda _flight: True,
+            run=hang,
+            lose=lambda _flight, _why: None,
+        )
+    )
+    for number in range(most + 1):
+        requests.put(Flight(b"", str(number), 0.0))
+    for _ in range(most):
+        assert begun.acquire(timeout=PATIENCE_S)
+    one_more = begun.acquire(timeout=0.1)
+    gate.set()
+    wait_until(lambda: requests.running == requests.queued == 0)
+    assert not one_more
+
+
+def test_what_the_log_is_told_of_a_failure_is_one_line_and_short(make, endpoint, caplog):
+    """It may quote what somebody sent."""
+    endpoint.error = FetchError("first\nsecond" + "x" * 5000)
+    detail(make().answer, "1")
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert len(record.getMessage()) < 600
 
 
 @pytest.mark.parametrize("library", RUNS)
