@@ -85,6 +85,7 @@ def test_a_problem_of_the_resource_is_told_once_however_many_issuers_there_are()
     assert told.startswith("resource='http://rs.example' (argument)")
 
 
+@pytest.mark.ml_dsa  # else the start warns of that, too
 @pytest.mark.requirement("9728-1.2-2", "9728-3-3")
 def test_a_query_is_taken_with_a_warning(caplog):
     """RFC 9728 section 1.2."""
