@@ -7,7 +7,7 @@ Only an issuer whose tokens are taken can say anything, by the same keys, and on
 subjects. Nobody needs a token to deliver an event: the signature says whose it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from bearerguard.core.profile_rules import check_key_issuer
 from bearerguard.core.queries import Flow, IssuerQuery
 from bearerguard.core.revocation import after
 from bearerguard.core.signature import verify
-from bearerguard.core.times import check_issued_at
+from bearerguard.core.times import Claims, check_issued_at
 from bearerguard.core.token import TokenHeader, check_size, read_claims, read_header, split
 from bearerguard.core.trust import Trust
 from bearerguard.errors import RejectedError
@@ -34,7 +34,6 @@ CHANGES = frozenset(
     for name in ("token-claims-change", "credential-change", "assurance-level-change")
 )
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-Claims = Mapping[str, Any]
 
 
 class SecurityEvent(NamedTuple):
@@ -185,9 +184,9 @@ def _moment(event: object, issued_at: float) -> float:
     something new when it is delivered again.
     """
     told = event.get("event_timestamp") if isinstance(event, dict) else None
-    is_number = isinstance(told, int | float) and not isinstance(told, bool)
-    moment: float = told if is_number and told >= 0 else issued_at  # type: ignore[assignment, operator]
-    return after(min(moment, issued_at))
+    if isinstance(told, bool) or not isinstance(told, int | float) or told < 0:
+        told = issued_at
+    return after(min(told, issued_at))
 
 
 def _required(claims: Claims, name: str, kind: Any) -> Any:

@@ -248,11 +248,18 @@ def test_a_claim_that_is_pinned_must_be_there(issuer):
     assert reason(issuer.guard(match="env=live"), issuer.token()) == "claim_mismatch"
 
 
-@pytest.mark.parametrize("sub", [5, "system:serviceaccount", None])
-def test_a_claim_that_must_begin_with_something_does(issuer, sub):
+@pytest.mark.parametrize(
+    ("sub", "why"),
+    [
+        (5, "claim_malformed"),
+        ("system:serviceaccount", "claim_mismatch"),
+        (None, "claim_malformed"),
+    ],
+)
+def test_a_claim_that_must_begin_with_something_does(issuer, sub, why):
     guard = issuer.guard(profile="kubernetes", match="sub=5,sub=system:serviceaccount")
     raw = issuer.token(header={"typ": None}, sub=sub)
-    assert reason(guard, raw) in ("claim_mismatch", "claim_malformed")
+    assert reason(guard, raw) == why
 
 
 @pytest.mark.requirement("8725-3.12-1")
