@@ -1,4 +1,4 @@
-"""What happens to the keys of an issuer, for whoever watches: ``Guard(..., on_event=callback)``.
+"""What happens, for whoever watches: ``Guard(..., on_event=callback)``.
 
 A callback gets one of the values below, each after it happened. It is called in the thread that
 noticed, which may be one that runs an event loop: it should hand the event on and return. Events of
@@ -54,7 +54,38 @@ class KeyRefused:
     reason: str
 
 
-Event = KeyStateChanged | FetchStarted | FetchEnded | KeyRefused
+@dataclass(frozen=True)
+class RequestDecided:
+    """A request was decided. Nothing in it names a person, and every value is of a bounded set.
+
+    ``outcome`` is "admitted" (a good token), "anonymous" (nobody, where nobody is needed),
+    "refused", "unavailable", or "reported" (would be refused, and passed because MODE says so).
+    ``reason`` is a key of :data:`bearerguard.errors.REASONS`, "issuer_unavailable", or None where
+    the request passes by right; ``status`` the answer's, None where the application answers.
+    ``issuer`` is the configured issuer of a token that was verified, else None. ``duration_s`` is
+    how long the decision took, waiting for the issuer included.
+    """
+
+    outcome: str
+    reason: str | None
+    status: int | None
+    issuer: str | None
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class ShadowRefused:
+    """A policy in the shadow would refuse a request that the live one admits.
+
+    ``client_id`` comes from a verified token, so that there are as many as the issuer has clients.
+    """
+
+    reason: str
+    issuer: str
+    client_id: str | None
+
+
+Event = KeyStateChanged | FetchStarted | FetchEnded | KeyRefused | RequestDecided | ShadowRefused
 OnEvent = Callable[[Event], None]
 
 # What was not told yet. While a callback hangs the oldest are forgotten.

@@ -91,16 +91,18 @@ PACKAGES = {
     "httpx": ("jwks/fetch", "dev/*"),
     "cachetools": ("resolved", "stores/verified", "introspection/cache"),
     "trio": ("jwks/waiting",),
+    "rich": ("cli/output",),
+    "authlib": ("dev/*",),
     "starlette": ("starlette", "starlette_routing", "starlette_user", "fastapi*", "dev/*"),
     "fastapi": ("fastapi", "fastapi_*"),
     "mcp": ("mcp",),
     "pydantic": ("mcp",),
-    "flask": ("flask", "flask_request"),
-    "werkzeug": ("flask_request",),
+    "flask": ("flask", "flask_request", "dev/*"),
+    "werkzeug": ("flask_request", "dev/*"),
     "uvicorn": ("dev/*",),
 }
 # Only where they are needed: in a function, or for the type checker.
-LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting")}
+LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting"), ("rich", "cli/output")}
 # No network, clock, environment, lock or framework. "bearerguard" is for the layers above.
 PURE = (
     *("events", "core/*"),

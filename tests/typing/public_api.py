@@ -24,7 +24,15 @@ from bearerguard import (
 )
 from bearerguard.core.access_token import Principal
 from bearerguard.core.explain import CheckReport, Explanation
-from bearerguard.events import Event, FetchEnded, FetchStarted, KeyRefused, KeyStateChanged
+from bearerguard.events import (
+    Event,
+    FetchEnded,
+    FetchStarted,
+    KeyRefused,
+    KeyStateChanged,
+    RequestDecided,
+    ShadowRefused,
+)
 from bearerguard.receiver import EventReceiver
 from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
 
@@ -58,6 +66,10 @@ def watch(event: Event) -> None:
             assert_type(event.number, int)
         case KeyRefused():
             assert_type(event.kid, str | None)
+        case RequestDecided():
+            assert_type(event.duration_s, float)
+        case ShadowRefused():
+            assert_type(event.client_id, str | None)
         case _:
             assert_never(event)
 
