@@ -3,9 +3,10 @@
 import csv
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import coverage
 import hypothesis
 import pytest
 
@@ -44,6 +45,21 @@ def pytest_configure(config: pytest.Config) -> None:
     # Where the setting arrives, so that what the tests read of settings and defaults stays true.
     guard_module.VerifiedTokens = by_default
     os.environ["BEARERGUARD_TOKEN_CACHE"] = str(most)  # for processes that a test starts
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Leave out of the coverage, which would double its time, what runs the same lines for ages."""
+    tracing = coverage.Coverage.current() if item.get_closest_marker("untraced") else None
+    if tracing is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # for processes that it starts
+        tracing.stop()
+        try:
+            return (yield)
+        finally:
+            tracing.start()
 
 
 class Clock:

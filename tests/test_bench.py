@@ -15,6 +15,8 @@ import pytest
 
 from bearerguard.errors import RejectedError
 
+pytestmark = pytest.mark.untraced
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("rounds", "section", "tokens", "libraries", "verification", "refusal", "growth", "memory")
 

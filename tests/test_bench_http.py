@@ -16,7 +16,7 @@ from bearerguard import Guard
 ROOT = Path(__file__).parents[1]
 LOADS = ["wrk", "python"]
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 
 @pytest.fixture(scope="module")

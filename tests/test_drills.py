@@ -51,7 +51,7 @@ ALWAYS = """
             {body}
 """
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 
 @pytest.fixture(scope="module")

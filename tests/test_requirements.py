@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 TIERS = {"core", "metadata", "introspection", "dpop", "mtls", "stepup", "later"}
 
 
@@ -24,8 +25,21 @@ def requirements_report():
 
 
 @pytest.fixture(scope="module")
-def marked():
-    """The tests of every row, collected in a process of its own: this run may be of one file."""
+def marked(request, requirements_report):
+    """The tests of every row: of this run where it is of the whole suite, else collected anew."""
+    session = request.session
+    folders = (ROOT / "tests", ROOT / "examples")
+    there = {path for folder in folders for path in folder.rglob("test_*.py")}
+    is_a_part = session.config.option.keyword or session.config.option.markexpr
+    if not is_a_part and there <= {item.path for item in session.items}:
+        marks = requirements_report.Marks()
+        marks.pytest_collection_modifyitems(session.items)
+        return marks.tests
+    return collected_anew()
+
+
+def collected_anew():
+    """Collect in a process of its own, because this run is of some files only."""
     program = "import json, requirements_report as r; print(json.dumps(r.collect()))"
     run = subprocess.run(
         [sys.executable, "-c", program],
@@ -33,7 +47,7 @@ def marked():
         text=True,
         timeout=120,
         check=False,
-        cwd=HERE.parent,
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(HERE)},
     )
     assert run.returncode == 0, run.stderr[-4000:]

@@ -6,6 +6,7 @@ from outside. Here the truth is known as well: which keys the issuer published w
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,6 +19,8 @@ from hypothesis.stateful import (
 
 from bearerguard.core.key_set import Key
 from bearerguard.jwks.states import Unknown, Use, Wait
+
+pytestmark = pytest.mark.untraced
 
 KEYS = [Key(kid, frozenset(), f"{kid} {n}", None) for kid, n in ["a1", "a2", "b1", "c1", "d1"]]
 KIDS = st.sampled_from(["a", "b", "c", "d", "a", "b", "made up"])

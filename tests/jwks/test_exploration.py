@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.untraced
+
 DEPTH = 8
 # Worlds and sequences of events: fewer mean that the exploration has shrunk, and proves less.
 LEAST = {

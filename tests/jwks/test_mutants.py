@@ -14,6 +14,8 @@ from bearerguard.jwks.cache import KeyCache
 from bearerguard.jwks.missing import MissingIds
 from bearerguard.jwks.states import Flight, State, Unknown, Unreachable, Use
 
+pytestmark = pytest.mark.untraced
+
 # A bug is found by the shortest way to it: the second is enough where the budget is half empty.
 DEPTH, SMALLER_DEPTH = 8, 6
 MUTANTS = {}

@@ -29,6 +29,8 @@ from bearerguard.core.profile import RFC9068
 from bearerguard.core.times import validity
 from bearerguard.core.token import HEADERS_KEPT, LONGEST_HEADER_KEPT, read_header, split
 
+pytestmark = pytest.mark.untraced
+
 MANY = settings(max_examples=400, deadline=None, derandomize=True, database=None)
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 TEXTS = st.lists(st.sampled_from(ALPHABET), max_size=12).map(bytes)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from bearerguard.testing import Issuer, SigningKey
 
+pytestmark = pytest.mark.untraced
+
 NOW = 1_800_000_000
 # A loaded machine is no reason to fail; the examples are always the same ones.
 FAST = settings(max_examples=150, deadline=None, derandomize=True, database=None)

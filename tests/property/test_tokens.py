@@ -17,6 +17,8 @@ from bearerguard.core.key_set import KeyRefusedError, KeySetError
 from bearerguard.errors import REASONS
 from bearerguard.testing import Issuer, SigningKey
 
+pytestmark = pytest.mark.untraced
+
 NOW = 1_800_000_000
 # A loaded machine is no reason to fail; the examples are always the same ones.
 FAST = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -33,6 +33,8 @@ from bearerguard.core.request import RequestView
 from bearerguard.core.signature import REGISTRY
 from bearerguard.testing import Issuer, SigningKey
 
+pytestmark = pytest.mark.untraced
+
 NOW = 1_800_000_000
 A, B = "https://a.example", "https://b.example"
 
