@@ -6,7 +6,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The newest Python that is really there: a name on the PATH may be an empty promise.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 # Tests that wait for a server leave a core to others.
