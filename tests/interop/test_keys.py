@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 # The shortest time to live that a setting can ask for.
 SHORTEST_TTL_S = 1.0

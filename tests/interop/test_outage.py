@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 TTL_S, STALE_FOR_S = 1.0, 3.0
 # The jitter shortens the time to live by up to this share.

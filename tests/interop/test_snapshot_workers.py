@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 WORKERS, AT_ONCE = 4, 8
 GUNICORN = ["gunicorn", "--workers", str(WORKERS), "--bind", "127.0.0.1:0", "watched_apps:wsgi"]
