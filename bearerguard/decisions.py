@@ -38,14 +38,15 @@ class Decisions:
         return self.age_clock()
 
     def passed(self, raw: str | None, token: AccessToken | None, began: float) -> None:
-        """Tell that a request passes by right."""
-        if self.on_event is not None:
+        """Tell that a request passes by right, and ask the policy in the shadow."""
+        on_event = self.on_event
+        if on_event is not None:
             outcome = "anonymous" if token is None else "admitted"
-            self._tell(outcome, None, None, token, self.age_clock() - began)
+            tell(on_event, self._event(outcome, None, token, began))
         if self.shadow is not None and raw is not None and token is not None:
             found = self.shadow.judge(raw, token)
-            if found is not None and self.on_event is not None:
-                tell(self.on_event, found)
+            if found is not None and on_event is not None:
+                tell(on_event, found)
 
     def lets_through(
         self, refusal: Refusal, request: RequestView, token: AccessToken | None, began: float
@@ -55,23 +56,17 @@ class Decisions:
         request.is_reported = is_on
         log_refusal(refusal, request, enforced=not is_on)
         if self.on_event is not None:
-            duration_s = self.age_clock() - began
             outcome = "refused" if isinstance(refusal, RejectedError) else "unavailable"
             outcome = "reported" if is_on else outcome
-            self._tell(outcome, refusal.reason, refusal.status, token, duration_s)
+            tell(self.on_event, self._event(outcome, refusal, token, began))
         return is_on
 
-    def _tell(
-        self,
-        outcome: str,
-        reason: str | None,
-        status: int | None,
-        token: AccessToken | None,
-        duration_s: float,
-    ) -> None:
+    def _event(
+        self, outcome: str, refusal: Refusal | None, token: AccessToken | None, began: float
+    ) -> RequestDecided:
+        reason, status = (None, None) if refusal is None else (refusal.reason, refusal.status)
         issuer = token.issuer if token is not None and token.issuer in self.issuers else None
-        if self.on_event is not None:
-            tell(self.on_event, RequestDecided(outcome, reason, status, issuer, duration_s))
+        return RequestDecided(outcome, reason, status, issuer, self.age_clock() - began)
 
 
 def tell(on_event: OnEvent, event: Event) -> None:
