@@ -4,28 +4,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bearerguard.configuration import Configuration
 from bearerguard.decisions import Decisions
 from bearerguard.directory import Directory
 from bearerguard.events import OnEvent
 from bearerguard.issuers import Means
 from bearerguard.reporting import REPORT, ReportMode
-from bearerguard.settings import Settings
 from bearerguard.shadow import Shadow
-from bearerguard.shadow_settings import read_shadow
 
 
 def decisions_of(
-    settings: Settings,
+    configuration: Configuration,
     issuers: Directory,
     means: Means,
     on_event: OnEvent | None,
-    shadow: Mapping[str, Any] | None,
 ) -> Decisions | None:
     """Make it out of what a guard was given; None where nobody asked for any of it."""
+    settings, changed = configuration.settings, configuration.shadow
     report_mode = None
     if settings.mode == REPORT and settings.report_until is not None:
         report_mode = ReportMode(settings.report_until, means.clock, means.key_clock)
-    in_shadow = None if shadow is None else _shadow_of(read_shadow(shadow), issuers, means)
+    in_shadow = _shadow_of(changed, issuers, means) if changed else None
     if on_event is None and report_mode is None and in_shadow is None:
         return None
     names = issuers.trust.policies

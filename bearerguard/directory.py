@@ -26,7 +26,6 @@ from bearerguard.protected_resource import Members, problems_of_resource
 from bearerguard.resolver import Resolve, Resolver
 from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source
-from bearerguard.shadow_settings import read_shadow
 from bearerguard.stores.base import Store
 from bearerguard.stores.memory import MemoryStore
 
@@ -187,16 +186,17 @@ def configured(
     http_allowed = True  # what cannot be read has had its message
     configuration: Configuration | None = None
     try:
-        configuration = configure(*sources, issuers=issuers, resolves=resolve is not None, now=now)
+        configuration = configure(
+            *sources, issuers=issuers, resolves=resolve is not None, now=now, shadow=shadow
+        )
         http_allowed = configuration.settings.allow_http
     except ConfigurationError as error:
         problems += error.problems
     problems += _problems_of_resolver(resolve, allowed, http_allowed=http_allowed)
-    for read, value in ((read_hierarchy, scope_implies), (read_shadow, shadow)):
-        try:
-            read(value)
-        except ConfigurationError as error:
-            problems += error.problems
+    try:
+        read_hierarchy(scope_implies)
+    except ConfigurationError as error:
+        problems += error.problems
     problems += problems_of_resource(None if problems else configuration, allowed, metadata)
     if problems or configuration is None:
         raise ConfigurationError(*problems)

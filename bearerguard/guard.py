@@ -96,7 +96,7 @@ class Guard(Admitting, Revoking, Watched):
         self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
-        self._decisions = decisions_of(self.settings, self.issuers, means, on_event, shadow)
+        self._decisions = decisions_of(configuration, self.issuers, means, on_event)
 
     @classmethod
     def from_env(
@@ -123,8 +123,7 @@ class Guard(Admitting, Revoking, Watched):
         environment = from_environment(os.environ if environ is None else environ)
         sources = [*filter(None, [from_arguments(settings), app_config]), environment]
         more: dict[str, Any] = {"metadata": metadata, "scope_implies": scope_implies}
-        more |= {"shadow": shadow}
-        checked = {**more, "now": clock()}
+        checked = {**more, "shadow": shadow, "now": clock()}
         configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **checked)
         return cls(
             configuration,

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from bearerguard.errors import ConfigurationError
 from bearerguard.settings import Settings
 
 MAY_DIFFER = (
@@ -18,18 +17,15 @@ MAY_DIFFER = (
 )
 
 
-def read_shadow(shadow: object) -> dict[str, Any]:
-    """Read the settings that differ in the shadow; none of them where there is no shadow.
-
-    Raises:
-        ConfigurationError: naming every problem.
-    """
+def shadow_of(shadow: object) -> tuple[dict[str, Any], list[str]]:
+    """Read the settings that differ in the shadow, and say which of them cannot."""
     if shadow is None:
-        return {}
+        return {}, []
     if not isinstance(shadow, Mapping) or not shadow:
-        raise ConfigurationError("shadow is no mapping of settings; write {'profile': 'rfc9068'}")
+        return {}, ["shadow is no mapping of settings; write {'profile': 'rfc9068'}"]
     parsers = {spec.name: spec.metadata["parse"] for spec in fields(Settings)}
-    changed, problems = {}, []
+    changed: dict[str, Any] = {}
+    problems = []
     for name, value in shadow.items():
         if name not in MAY_DIFFER:
             problems.append(f"shadow: {name!r} cannot differ; these can: {', '.join(MAY_DIFFER)}")
@@ -38,6 +34,4 @@ def read_shadow(shadow: object) -> dict[str, Any]:
             changed[name] = parsers[name](value)
         except ValueError as error:
             problems.append(f"shadow: {name} {error}")
-    if problems:
-        raise ConfigurationError(*problems)
-    return changed
+    return changed, problems

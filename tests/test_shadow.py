@@ -185,6 +185,34 @@ def test_what_cannot_be_a_shadow_refuses_the_start(issuer, shadow, told):
     assert problem.startswith(told)
 
 
+@pytest.fixture
+def in_file(tmp_path, issuer):
+    def written(table, **settings):
+        file = tmp_path / "bearerguard.toml"
+        file.write_text(table)
+        return issuer.guard(config=str(file), **settings)
+
+    return written
+
+
+def test_the_file_of_settings_may_have_a_shadow(in_file, issuer):
+    guard = in_file('[shadow]\nclients = ["shop"]\nmax_token_age = "1h"\n')
+    admit(guard, issuer.token())
+    assert reasons(guard) == {"client_not_allowed": 1}
+
+
+def test_a_shadow_in_code_counts_before_that_of_the_file(in_file, issuer):
+    guard = in_file('[shadow]\nclients = ["shop"]\n', shadow={"required_scopes": "x"})
+    admit(guard, issuer.token())
+    assert reasons(guard) == {"scope_insufficient": 1}
+
+
+@pytest.mark.parametrize("table", ["shadow = 1\n", "[shadow]\njwks_file = '/x'\n"])
+def test_what_cannot_be_a_shadow_in_the_file_refuses_the_start(in_file, table):
+    with pytest.raises(ConfigurationError, match="shadow"):
+        in_file(table)
+
+
 def test_a_bad_shadow_is_told_with_everything_else(issuer):
     with pytest.raises(ConfigurationError) as refusal:
         issuer.guard(shadow={"leeway": "x"}, leeway="soon")
