@@ -26,6 +26,8 @@ LARGEST_FILE = 1 << 20
 class ConfigFile:
     """What the file holds at its top level, one source for each issuer, and what is wrong.
 
+    ``shadow`` is the table ``[shadow]`` as it stands (:mod:`bearerguard.shadow_settings`).
+
     Where no file is named there is nothing in it; where it cannot be read nobody knows.
     """
 
@@ -33,6 +35,7 @@ class ConfigFile:
     issuers: tuple[Source, ...] = ()
     problems: tuple[str, ...] = ()
     is_unreadable: bool = False
+    shadow: object = None
 
 
 def read_config_file(name: str) -> ConfigFile:
@@ -56,7 +59,8 @@ def read_config_file(name: str) -> ConfigFile:
     if document.pop("config", None) is not None:
         problems.append(f"config ({shown}) cannot name another file; leave it out")
     tables, odd = _tables(document, shown)
-    return ConfigFile(Source(shown, "", document), tables, (*problems, *odd))
+    shadow = document.pop("shadow", None)
+    return ConfigFile(Source(shown, "", document), tables, (*problems, *odd), shadow=shadow)
 
 
 def _tables(document: dict[str, Any], file: str) -> tuple[tuple[Source, ...], list[str]]:

@@ -11,8 +11,10 @@ profile or the claims that were meant for another. What was written twice is nev
 refuses the start.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from bearerguard import parsers
 from bearerguard.config_file import ConfigFile, read_config_file
@@ -35,6 +37,7 @@ from bearerguard.own import (
 )
 from bearerguard.reading import Reading, read
 from bearerguard.settings import About, Settings, names_about
+from bearerguard.shadow_settings import shadow_of
 from bearerguard.sources import Source, find, shown_value, unknown_names
 
 HOW = "Issuer('https://...', audience='...'), which bearerguard exports"
@@ -45,13 +48,15 @@ class Configuration:
     """The settings of the API as a whole, and complete ones for each issuer.
 
     With one issuer that is named at the top level they are the same; else ``settings`` has no
-    issuer, and no audience where each issuer has one of its own.
+    issuer, and no audience where each issuer has one of its own. ``shadow`` are the settings that
+    differ in the shadow.
     """
 
     settings: Settings
     issuers: tuple[Settings, ...]
     _top: Reading = field(repr=False, compare=False)
     _owns: tuple[Own, ...] = field(repr=False, compare=False)
+    shadow: Mapping[str, Any] = field(default_factory=dict)
 
     def of_issuer(self, issuer: Issuer) -> Settings:
         """Give the complete settings of an issuer that became known later.
@@ -67,12 +72,17 @@ class Configuration:
 
 
 def configure(
-    *sources: Source, issuers: Sequence[Issuer] = (), resolves: bool = False
+    *sources: Source,
+    issuers: Sequence[Issuer] = (),
+    resolves: bool = False,
+    now: float | None = None,
+    shadow: object = None,
 ) -> Configuration:
     """Merge sources, the first one that has a value wins, and check the whole.
 
     ``issuers`` are those that code names. ``resolves`` tells that more become known later; then
-    none needs to be known now.
+    none needs to be known now. ``now`` is in seconds since 1970, by default the present;
+    ``shadow`` are the settings of a policy in the shadow, by default those of the file.
 
     Raises:
         ConfigurationError: naming every problem of everything.
@@ -85,12 +95,14 @@ def configure(
     apart = (*in_file, *in_code)
     problems = [*file.problems, *_unknown(sources), *top.problems, *odd]
     problems += _in_two_places(top, in_file, in_code)
-    problems += problems_of_api(top.values, top.given)
+    problems += problems_of_api(top.values, top.given, time.time() if now is None else now)
     if not file.is_unreadable:  # else it may be there that the rest is said
         problems += _missing(top, apart, sources[-2], may_have_none=resolves or bool(odd))
+    changed, odd_shadow = shadow_of(file.shadow if shadow is None else shadow)
+    problems += odd_shadow
     if apart or odd or resolves or len(top.values.get("issuer", ())) > 1:
-        return _several(top, apart or _named(top), problems)
-    return _alone(top, problems)
+        return replace(_several(top, apart or _named(top), problems), shadow=changed)
+    return replace(_alone(top, problems), shadow=changed)
 
 
 def _alone(top: Reading, problems: list[str]) -> Configuration:

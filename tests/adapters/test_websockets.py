@@ -41,11 +41,14 @@ def open_socket(contract):
 @pytest.fixture(params=["asgi", "starlette", "fastapi"])
 def app(request, issuer):
     """A socket that needs a scope, one that needs any token, and an open one."""
-    guard = issuer.guard(public=["/open"])
-    if request.param == "asgi":
+    return guarded_app(request.param, issuer.guard(public=["/open"]))
+
+
+def guarded_app(adapter, guard):
+    if adapter == "asgi":
         rules = {"GET /read": "read", "GET /plain": asgi.authenticated}
         return asgi.BearerAuthMiddleware(plain_app, guard=guard, rules=rules)
-    if request.param == "fastapi":
+    if adapter == "fastapi":
         return fastapi_app(guard)
 
     def route(path, view):
@@ -214,6 +217,52 @@ def stays_open(issuer, clock):
 
 
 LIFETIME, LEEWAY = 300, 30
+# Design section 2: what would be refused is told, and passes.
+REPORT = {"mode": "report-without-enforcing", "report_until": "2027-01-20"}
+
+
+@pytest.mark.parametrize("adapter", ["asgi", "starlette", "fastapi"])
+@pytest.mark.parametrize(("path", "raw"), [("/plain", None), ("/read", "garbage")])
+def test_a_handshake_that_would_be_refused_passes_in_report_mode(
+    open_socket, issuer, adapter, path, raw
+):
+    app = guarded_app(adapter, issuer.guard(**REPORT))
+    fields = [] if raw is None else [bearer(raw)]
+    assert open_socket(app, path, *fields)[0]["type"] == ACCEPT
+
+
+def test_a_socket_whose_need_only_its_wrapper_sees_is_nobodys_in_report_mode(open_socket, issuer):
+    seen = []
+
+    async def view(websocket):
+        seen.append(websocket.user.is_authenticated)
+        await echo(websocket)
+
+    hidden_view = without_wraps(requires("read")(view))
+    app = serve(issuer.guard(**REPORT), WebSocketRoute("/x", hidden_view))
+    open_socket(app, "/x", bearer(issuer.token("other")))
+    assert seen == [False]
+
+
+def test_a_socket_stays_open_past_its_token_in_report_mode(open_socket, issuer, clock):
+    """A caller must see nothing different."""
+
+    async def app(scope, receive, send):
+        for _ in range(100):  # a close would come while the application waits
+            await asyncio.sleep(0)
+        await send({"type": ACCEPT})
+
+    guard = issuer.guard(**REPORT)
+    decide = guard.aadmit
+
+    async def aadmit(request, access):
+        token = await decide(request, access)
+        clock.tick(LIFETIME + LEEWAY)
+        return token
+
+    guard.aadmit = aadmit
+    guarded = asgi.BearerAuthMiddleware(app, guard=guard, close_at_expiry=True)
+    assert open_socket(guarded, "/x", bearer(issuer.token())) == [{"type": ACCEPT}]
 
 
 def test_an_open_socket_is_closed_when_its_token_expires(stays_open, open_socket, issuer):

@@ -3,13 +3,14 @@
 import importlib
 import logging
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
 from bearerguard import ConfigurationError, UnavailableError
-from bearerguard.mcp import UnavailableMiddleware, token_verifier
+from bearerguard.mcp import BearerAuthMiddleware, UnavailableMiddleware, token_verifier
 from bearerguard.testing import bad_tokens
 
 
@@ -205,3 +206,22 @@ def test_without_the_sdk_the_error_says_how_to_get_it(monkeypatch):
 
     with pytest.raises(ImportError, match=r"pip install 'bearerguard\[mcp\]'"):
         importlib.import_module("bearerguard.mcp")
+
+
+def in_report_mode(issuer):
+    day = datetime.fromtimestamp(issuer.clock() + 86400, UTC)
+    return issuer.guard(mode="report-without-enforcing", report_until=day)
+
+
+def test_a_verifier_cannot_be_in_report_mode(issuer):
+    """It answers "no token" to the SDK, which then refuses: nothing could be let through."""
+    with pytest.raises(ConfigurationError, match="a verifier cannot let through"):
+        token_verifier(in_report_mode(issuer))
+
+
+@pytest.mark.parametrize("raw", [None, "garbage"])
+def test_our_middleware_lets_a_caller_pass_to_the_sdk_in_report_mode(
+    issuer, mcp_server, serve, knock, raw
+):
+    app = BearerAuthMiddleware(mcp_server().streamable_http_app(), guard=in_report_mode(issuer))
+    assert knock(serve(lambda _: app) + "/mcp", raw).status_code == 200
