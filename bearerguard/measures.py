@@ -24,15 +24,16 @@ DECISION_BUCKETS_S = (
 # A fetch has JWKS_TIMEOUT, five seconds where nothing else is set.
 FETCH_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 
-# How many have series of their own; one guard can have a thousand issuers (bearerguard.resolved).
+# One guard can have a thousand issuers (bearerguard.resolved), and an issuer with open registration
+# as many clients as somebody likes. Beyond the fixed tables each metric has so many series:
+MOST_SERIES = 1000
+# and where each issuer has one for each state of its keys:
 MOST_ISSUERS = 100
-# Pairs of an issuer and a client; an issuer with open registration has as many as somebody likes.
-MOST_CLIENTS = 100
 LONGEST_NAME = 200
 
 
-class FirstNames:
-    """Gives back the first ``most`` names, or groups of names, and OTHER for the rest."""
+class Names:
+    """Gives names back as labels, the first ``most`` groups of them, and OTHER for the rest."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -44,15 +45,19 @@ class FirstNames:
         """Take a new lock: after a fork the old one may be held for good."""
         self._lock = threading.Lock()
 
-    def __call__(self, *names: str | None) -> tuple[str, ...]:
-        """Give the labels for these names; where there is none, the label is empty."""
+    def __call__(self, *names: str | None, beside: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Give the labels for these names, counted together with the labels ``beside`` them.
+
+        Where a name is not there its label is empty; what has no name at all is not counted.
+        """
         labels = tuple((name or "")[:LONGEST_NAME] for name in names)
-        if labels in self._known or not any(labels):
+        group = (*beside, *labels)
+        if group in self._known or not any(labels):
             return labels
         with self._lock:  # only for what is new, and for what is too much
             if len(self._known) < self._most:
-                self._known.add(labels)
-        return labels if labels in self._known else (OTHER,) * len(labels)
+                self._known.add(group)
+        return labels if group in self._known else (OTHER,) * len(labels)
 
 
 def outcome_label(outcome: str) -> str:

@@ -32,11 +32,11 @@ from bearerguard.jwks.states import State
 from bearerguard.measures import (
     DECISION_BUCKETS_S,
     FETCH_BUCKETS_S,
-    MOST_CLIENTS,
     MOST_ISSUERS,
+    MOST_SERIES,
     OTHER,
     STATES,
-    FirstNames,
+    Names,
     outcome_label,
     reason_label,
 )
@@ -68,8 +68,9 @@ class Telemetry:
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         meter = get_meter("bearerguard", meter_provider=meter_provider)
-        self._issuers = FirstNames(MOST_ISSUERS)
-        self._clients = FirstNames(MOST_CLIENTS)
+        self._issuers = Names(MOST_ISSUERS)
+        self._of_requests = Names(MOST_SERIES)
+        self._of_shadow_refusals = Names(MOST_SERIES)
         self._states: dict[str, str] = {}
         self._fetched_at: dict[str, float] = {}
         self._decisions = meter.create_counter(
@@ -128,27 +129,26 @@ class Telemetry:
                 (issuer,) = self._issuers(event.issuer)
                 self._enter(issuer, event.after)
             case KeyRefused():
-                self._keys_refused.add(1, self._of_issuer(event.issuer))
+                (issuer,) = self._issuers(event.issuer)
+                self._keys_refused.add(1, {ISSUER: issuer})
 
     def _decided(self, event: RequestDecided) -> None:
-        attributes: Attributes = {OUTCOME: outcome_label(event.outcome)}
-        failed: Attributes = {}
-        if event.reason:
-            attributes[REASON] = reason_label(event.reason)
-            if event.outcome in FAILED:
-                failed = {ERROR_TYPE: reason_label(event.reason)}
-        attributes |= self._of_issuer(event.issuer)
+        fixed = (outcome_label(event.outcome), reason_label(event.reason))
+        (issuer,) = self._of_requests(event.issuer, beside=fixed)
+        named = {OUTCOME: fixed[0], REASON: fixed[1], ISSUER: issuer}
+        attributes = {name: value for name, value in named.items() if value}
+        failed = {ERROR_TYPE: fixed[1]} if event.outcome in FAILED else {}
         self._decisions.add(1, attributes | failed)
-        self._decision_time.record(event.duration_s, {OUTCOME: attributes[OUTCOME]})
+        self._decision_time.record(event.duration_s, {OUTCOME: fixed[0]})
         span = get_current_span()
         if span.is_recording():
             span.set_attributes(attributes)
 
     def _shadow_refused(self, event: ShadowRefused) -> None:
         reason = reason_label(event.reason)
-        issuer, client = self._clients(event.issuer, event.client_id)
-        attributes = {REASON: reason, ISSUER: issuer} | ({CLIENT: client} if client else {})
-        self._shadow_refusals.add(1, attributes)
+        names = self._of_shadow_refusals(event.issuer, event.client_id, beside=(reason,))
+        named = {REASON: reason, ISSUER: names[0], CLIENT: names[1]}
+        self._shadow_refusals.add(1, {name: value for name, value in named.items() if value})
         span = get_current_span()
         if span.is_recording():
             span.set_attribute(SHADOW_REASON, reason)
@@ -160,7 +160,7 @@ class Telemetry:
             outcome = {SHARED: event.is_shared}
             if issuer != OTHER:
                 self._fetched_at[issuer] = time.monotonic()
-        self._fetches.add(1, self._of_issuer(event.issuer) | outcome)
+        self._fetches.add(1, outcome | {ISSUER: issuer})
         self._fetch_time.record(event.duration_s, outcome)
 
     def _enter(self, issuer: str, state: str) -> None:
@@ -172,10 +172,6 @@ class Telemetry:
             self._status.add(-1, {ISSUER: issuer, STATE: before})
         self._states[issuer] = state
         self._status.add(1, {ISSUER: issuer, STATE: state})
-
-    def _of_issuer(self, issuer: str | None) -> Attributes:
-        (label,) = self._issuers(issuer)
-        return {ISSUER: label} if label else {}
 
     def _ages(self, _options: CallbackOptions) -> Iterator[Observation]:
         now = time.monotonic()

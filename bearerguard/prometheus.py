@@ -26,11 +26,11 @@ from bearerguard.jwks.states import State
 from bearerguard.measures import (
     DECISION_BUCKETS_S,
     FETCH_BUCKETS_S,
-    MOST_CLIENTS,
     MOST_ISSUERS,
+    MOST_SERIES,
     OTHER,
     STATES,
-    FirstNames,
+    Names,
     outcome_label,
     reason_label,
 )
@@ -48,8 +48,9 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         where = REGISTRY if registry is None else registry
-        self._issuers = FirstNames(MOST_ISSUERS)
-        self._clients = FirstNames(MOST_CLIENTS)
+        self._issuers = Names(MOST_ISSUERS)
+        self._of_requests = Names(MOST_SERIES)
+        self._of_shadow_refusals = Names(MOST_SERIES)
         self._has_state: set[str] = set()
         self._requests = Counter(
             "bearerguard_requests",
@@ -112,8 +113,7 @@ class Metrics:
             case RequestDecided():
                 self._decided(event)
             case ShadowRefused():
-                issuer, client = self._clients(event.issuer, event.client_id)
-                self._shadow_refusals.labels(reason_label(event.reason), issuer, client).inc()
+                self._shadow_refused(event)
             case FetchStarted():
                 (issuer,) = self._issuers(event.issuer)
                 if issuer not in self._has_state:  # none of its keys has come yet
@@ -127,10 +127,14 @@ class Metrics:
                 self._keys_refused.labels(*self._issuers(event.issuer)).inc()
 
     def _decided(self, event: RequestDecided) -> None:
-        outcome = outcome_label(event.outcome)
-        (issuer,) = self._issuers(event.issuer)
-        self._requests.labels(outcome, reason_label(event.reason), issuer).inc()
-        self._decision_time.labels(outcome).observe(event.duration_s)
+        fixed = (outcome_label(event.outcome), reason_label(event.reason))
+        self._requests.labels(*fixed, *self._of_requests(event.issuer, beside=fixed)).inc()
+        self._decision_time.labels(fixed[0]).observe(event.duration_s)
+
+    def _shadow_refused(self, event: ShadowRefused) -> None:
+        reason = (reason_label(event.reason),)
+        names = self._of_shadow_refusals(event.issuer, event.client_id, beside=reason)
+        self._shadow_refusals.labels(*reason, *names).inc()
 
     def _fetched(self, event: FetchEnded) -> None:
         result = "failure"
