@@ -110,7 +110,8 @@ class BearerAuthMiddleware:
             await refuse(gate.guard.answer(refusal, access), scope, receive, send)
             return
         self.attach(scope, request, mark, token)
-        if self.close_at_expiry and token is not None and scope["type"] == "websocket":
+        closes = self.close_at_expiry and scope["type"] == "websocket"
+        if closes and token is not None and gate.guard.mode == "enforce":
             left_s = token.expires_at + gate.guard.settings.leeway - gate.guard.clock()
             await run_until_expiry(self.app, scope, receive, send, left_s)
         else:

@@ -11,6 +11,7 @@ profile or the claims that were meant for another. What was written twice is nev
 refuses the start.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -67,12 +68,15 @@ class Configuration:
 
 
 def configure(
-    *sources: Source, issuers: Sequence[Issuer] = (), resolves: bool = False
+    *sources: Source,
+    issuers: Sequence[Issuer] = (),
+    resolves: bool = False,
+    now: float | None = None,
 ) -> Configuration:
     """Merge sources, the first one that has a value wins, and check the whole.
 
     ``issuers`` are those that code names. ``resolves`` tells that more become known later; then
-    none needs to be known now.
+    none needs to be known now. ``now`` is in seconds since 1970, by default the present.
 
     Raises:
         ConfigurationError: naming every problem of everything.
@@ -85,7 +89,7 @@ def configure(
     apart = (*in_file, *in_code)
     problems = [*file.problems, *_unknown(sources), *top.problems, *odd]
     problems += _in_two_places(top, in_file, in_code)
-    problems += problems_of_api(top.values, top.given)
+    problems += problems_of_api(top.values, top.given, time.time() if now is None else now)
     if not file.is_unreadable:  # else it may be there that the rest is said
         problems += _missing(top, apart, sources[-2], may_have_none=resolves or bool(odd))
     if apart or odd or resolves or len(top.values.get("issuer", ())) > 1:

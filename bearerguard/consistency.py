@@ -11,6 +11,7 @@ from bearerguard.core.policy import HMAC_KEY_BYTES
 from bearerguard.core.urls import problem_of_issuer, problem_of_url
 from bearerguard.introspection.rules import problems_of_introspection
 from bearerguard.issuer_template import holes_of, problems_of_template
+from bearerguard.mode_consistency import problems_of_mode
 from bearerguard.profile_consistency import needs_keys, problems_of_profile
 from bearerguard.sources import Given, Source
 
@@ -48,8 +49,9 @@ def problems_of(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
     yield from problems_of_introspection(values, given, _why_no_metadata(values, given))
 
 
-def problems_of_api(values: Values, given: Mapping[str, Given]) -> Iterator[str]:
+def problems_of_api(values: Values, given: Mapping[str, Given], now: float) -> Iterator[str]:
     """Name everything that is wrong with the settings of the API as a whole together."""
+    yield from problems_of_mode(values, given, now)
     if "resource" in values:  # RFC 9728 section 1.2
         url = values["resource"]
         problem = problem_of_url(url, http_allowed=_http_allowed(values, given))

@@ -1,6 +1,6 @@
 """Who is who: the issuers of a guard by name, and the answers to what the flow asks about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bearerguard.configuration import Configuration, configure
 from bearerguard.core import signature
@@ -26,6 +26,7 @@ from bearerguard.protected_resource import Members, problems_of_resource
 from bearerguard.resolver import Resolve, Resolver
 from bearerguard.scope_hierarchy import read_hierarchy
 from bearerguard.settings import Source
+from bearerguard.shadow_settings import read_shadow
 from bearerguard.stores.base import Store
 from bearerguard.stores.memory import MemoryStore
 
@@ -174,8 +175,10 @@ def configured(
     *,
     metadata: Members | None = None,
     scope_implies: object = None,
+    shadow: object = None,
+    now: float | None = None,
 ) -> Configuration:
-    """Check everything that a guard is made of.
+    """Check everything that a guard is made of; ``now`` is in seconds since 1970.
 
     Raises:
         ConfigurationError: naming every problem of all of it.
@@ -184,27 +187,35 @@ def configured(
     http_allowed = True  # what cannot be read has had its message
     configuration: Configuration | None = None
     try:
-        configuration = configure(*sources, issuers=issuers, resolves=resolve is not None)
+        configuration = configure(*sources, issuers=issuers, resolves=resolve is not None, now=now)
         http_allowed = configuration.settings.allow_http
     except ConfigurationError as error:
         problems += error.problems
-    if resolve is None and allowed:
-        problems.append("issuers_allowed is for resolve_issuer, which is not set; set both")
-    if resolve is not None:
-        if not callable(resolve):
-            problems.append("resolve_issuer is no function; write one that takes an issuer's name")
+    problems += _problems_of_resolver(resolve, allowed, http_allowed=http_allowed)
+    for read, value in ((read_hierarchy, scope_implies), (read_shadow, shadow)):
         try:
-            IssuerPatterns.of(allowed, http_allowed=http_allowed)
+            read(value)
         except ConfigurationError as error:
             problems += error.problems
-    try:
-        read_hierarchy(scope_implies)
-    except ConfigurationError as error:
-        problems += error.problems
     problems += problems_of_resource(None if problems else configuration, allowed, metadata)
     if problems or configuration is None:
         raise ConfigurationError(*problems)
     return configuration
+
+
+def _problems_of_resolver(
+    resolve: object, allowed: Sequence[str], *, http_allowed: bool
+) -> Iterator[str]:
+    if resolve is None:
+        if allowed:
+            yield "issuers_allowed is for resolve_issuer, which is not set; set both"
+        return
+    if not callable(resolve):
+        yield "resolve_issuer is no function; write one that takes an issuer's name"
+    try:
+        IssuerPatterns.of(allowed, http_allowed=http_allowed)
+    except ConfigurationError as error:
+        yield from error.problems
 
 
 def supported_algorithms(configuration: Configuration) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """What happens, for whoever watches: ``Guard(..., on_event=callback)``.
 
 A callback gets one of the values below, each after it happened. It is called in the thread that
-noticed, which may be one that runs an event loop: it should hand the event on and return. Events of
-one issuer come one at a time and in their order; the first may come while the guard is being made,
-where keys were there before. What a callback raises is logged and changes nothing. No event holds a
-token or key material.
+noticed, which may be one that runs an event loop: it should hand the event on and return. Events
+about the keys of one issuer come one at a time and in their order; the first may come while the
+guard is being made, where keys were there before. What a callback raises is logged and changes
+nothing. No event holds a token or key material.
 """
 
 from collections import deque
@@ -57,6 +57,11 @@ class KeyRefused:
 @dataclass(frozen=True)
 class RequestDecided:
     """A request was decided. Nothing in it names a person, and every value is of a bounded set.
+
+    Told in the thread that decided, before the application runs; those of several requests may come
+    at once. A view whose need only its own wrapper could see, because the way in could not look
+    into the application, is decided once more: such a request is "admitted" first and then
+    "refused", or "reported", where the need is not met.
 
     ``outcome`` is "admitted" (a good token), "anonymous" (nobody, where nobody is needed),
     "refused", "unavailable", or "reported" (would be refused, and passed because MODE says so).

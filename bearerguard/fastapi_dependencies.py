@@ -22,7 +22,7 @@ from bearerguard.core.access_token import AccessToken
 from bearerguard.core.marks import UNMARKED, Mark, missing
 from bearerguard.core.needs import Need, scope
 from bearerguard.errors import ConfigurationError
-from bearerguard.starlette import PASSED
+from bearerguard.starlette_user import PASSED, make_anonymous
 
 if TYPE_CHECKING:
     from bearerguard.gate import Passed
@@ -70,7 +70,7 @@ class Requirement:
     async def __call__(self, *, connection: HTTPConnection, token: Any) -> Any:
         """Give the token, if it is good enough."""
         enforce(connection.scope, (self.need,))
-        return token
+        return None if connection.scope[PASSED][1].is_reported else token
 
 
 def enforce(scope: Scope, needs: tuple[Need, ...]) -> AccessToken | None:
@@ -83,13 +83,16 @@ def enforce(scope: Scope, needs: tuple[Need, ...]) -> AccessToken | None:
     if REFUSED not in scope:
         raise ConfigurationError(UNGUARDED)
     passed: Passed = scope[PASSED]
-    gate, _, token, enforced = passed
+    gate, request, token, enforced = passed
     if missing(needs, enforced):
         of_route = mark_of_dependant(_dependant_of_route(scope)).needs
         answer = gate.refusal(passed, (*of_route, *missing(needs, of_route)))
         if answer is not None:
             scope[REFUSED].append(answer)
             raise HTTPException(answer.status)
+        if request.is_reported:
+            make_anonymous(scope)
+            return None
     return token
 
 

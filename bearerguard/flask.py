@@ -201,8 +201,10 @@ def _guard_class(view: Any, need: Need) -> None:
 
 def _refusal(found: Mark) -> flask.Response | None:
     """Enforce what the extension could not see; None when nothing is missing."""
-    gate, _, _, enforced = let_through = passed()
+    gate, request, _, enforced = let_through = passed()
     answer = None if enforced is found.needs else gate.refusal(let_through, found.needs)
+    if request.is_reported:  # the view runs for nobody (MODE)
+        this_request().environ[PASSED] = (gate, request, None, ())
     return None if answer is None else _response(answer)
 
 

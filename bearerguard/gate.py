@@ -17,7 +17,7 @@ from bearerguard.core.needs import Need, check_need, needs_of
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError, RejectedError
 from bearerguard.guard import Guard
-from bearerguard.log import log_refusal, logger
+from bearerguard.log import logger
 from bearerguard.settings import Source, from_app_config
 
 # What was let through, left with the request for the wrappers of the views: the gate, the request,
@@ -81,17 +81,21 @@ class Gate:
         return answer_if_ready(is_ready=is_ready)
 
     def refusal(self, passed: Passed, needs: tuple[Need, ...]) -> Answer | None:
-        """Enforce needs that nobody saw on the way in; give the answer where they are not met."""
+        """Enforce needs that nobody saw on the way in; give the answer where they are not met.
+
+        Where ``request.is_reported`` afterwards, the view runs all the same, for nobody.
+        """
         _, request, token, enforced = passed
         unseen = missing(needs, enforced)
-        if not unseen:
+        if not unseen or request.is_reported:
             return None
         try:
             if token is None:
                 raise RejectedError("no_credentials")  # noqa: TRY301  one way out for both
             check_need(needs_of(unseen), token, self.guard.clock())
         except RejectedError as refusal:
-            log_refusal(refusal, request)
+            if self.guard.lets_through(refusal, request, token):
+                return None
             return self.guard.answer(refusal, Access(need=needs_of(needs)))
         return None
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bearerguard.admitting import Admitting
 from bearerguard.configuration import Configuration
 from bearerguard.core.access import Access
 from bearerguard.core.access_token import AccessToken, copy_of
-from bearerguard.core.admission import credentials, enforce
 from bearerguard.core.challenge import INSUFFICIENT_AUTHENTICATION, Answer, answer_to
 from bearerguard.core.flow import decide
 from bearerguard.core.known_token import KnownToken
-from bearerguard.core.request import RequestView
 from bearerguard.core.standing import check_standing
+from bearerguard.deciding import decisions_of
 from bearerguard.directory import Directory, configured, supported_algorithms
 from bearerguard.drivers import adrive, drive
 from bearerguard.errors import RejectedError, UnavailableError
@@ -25,7 +25,7 @@ from bearerguard.issuer import Issuer
 from bearerguard.issuers import Means
 from bearerguard.jwks.fetch import Fetcher
 from bearerguard.key_log import logged
-from bearerguard.log import log_refusal, log_start
+from bearerguard.log import log_start
 from bearerguard.protected_resource import protected_resource
 from bearerguard.resolver import Resolve
 from bearerguard.revoking import Revoking
@@ -37,7 +37,7 @@ from bearerguard.watching import Watched
 Clock = Callable[[], float]
 
 
-class Guard(Revoking, Watched):
+class Guard(Admitting, Revoking, Watched):
     """Verifies access tokens for one API. Safe to share between threads, tasks and event loops.
 
     The arguments are the settings of :class:`bearerguard.settings.Settings`, in lower case and
@@ -50,6 +50,8 @@ class Guard(Revoking, Watched):
     ``metadata``: further members of the metadata of ``resource`` (RFC 9728 section 2).
     ``scope_implies``: which scope stands for which others, as ``{"admin": ["read"]}``.
     ``on_event``: a function that is told of every value of :mod:`bearerguard.events`.
+    ``shadow``: settings of a stricter policy, of which :meth:`shadow_report` tells what it would
+    refuse (docs/report-mode.md).
     ``fetcher`` replaces the HTTP client, ``clock`` the source of the present time in seconds since
     1970; then it also tells the age of keys, so that tests can simulate time.
 
@@ -70,11 +72,13 @@ class Guard(Revoking, Watched):
         fetcher: Fetcher | None = None,
         clock: Clock = time.time,
         on_event: OnEvent | None = None,
+        shadow: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         if configuration is None:
             sources = [from_arguments(settings)]
             more: dict[str, Any] = {"metadata": metadata, "scope_implies": scope_implies}
+            more |= {"shadow": shadow, "now": clock()}
             configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **more)
         elif settings or issuers or not isinstance(configuration, Configuration):
             raise TypeError("settings have names: write Guard(issuer=..., audience=...)")
@@ -92,6 +96,7 @@ class Guard(Revoking, Watched):
         self._verified = VerifiedTokens(self.settings.token_cache)
         for known in self.issuers.all():
             log_start(known.settings, known.policy)
+        self._decisions = decisions_of(self.settings, self.issuers, means, on_event, shadow)
 
     @classmethod
     def from_env(
@@ -107,6 +112,7 @@ class Guard(Revoking, Watched):
         fetcher: Fetcher | None = None,
         clock: Clock = time.time,
         on_event: OnEvent | None = None,
+        shadow: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> "Guard":
         """Make a guard from arguments, an app's configuration and the environment, in this order.
@@ -117,7 +123,9 @@ class Guard(Revoking, Watched):
         environment = from_environment(os.environ if environ is None else environ)
         sources = [*filter(None, [from_arguments(settings), app_config]), environment]
         more: dict[str, Any] = {"metadata": metadata, "scope_implies": scope_implies}
-        configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **more)
+        more |= {"shadow": shadow}
+        checked = {**more, "now": clock()}
+        configuration = configured(sources, issuers, resolve_issuer, issuers_allowed, **checked)
         return cls(
             configuration,
             resolve_issuer=resolve_issuer,
@@ -174,33 +182,6 @@ class Guard(Revoking, Watched):
             standing = check_standing(known, self.clock())
             await adrive(standing, self.issuers.answer_at_once, self.issuers.aanswer)
         return copy_of(known.token)
-
-    def admit(self, request: RequestView, access: Access) -> AccessToken | None:
-        """Decide about a request: its token, or None for an anonymous caller who may pass.
-
-        Raises what :meth:`verify` raises; each refusal is logged here, and only here.
-        """
-        try:
-            raw = credentials(request, access)
-            token = None if raw is None else self.verify(raw)
-            if token is not None:
-                enforce(access, token, self.clock())
-        except (RejectedError, UnavailableError) as refusal:
-            log_refusal(refusal, request)
-            raise
-        return token
-
-    async def aadmit(self, request: RequestView, access: Access) -> AccessToken | None:
-        """Decide about a request without blocking the event loop; otherwise as :meth:`admit`."""
-        try:
-            raw = credentials(request, access)
-            token = None if raw is None else await self.averify(raw)
-            if token is not None:
-                enforce(access, token, self.clock())
-        except (RejectedError, UnavailableError) as refusal:
-            log_refusal(refusal, request)
-            raise
-        return token
 
     def answer(self, refusal: RejectedError | UnavailableError, access: Access) -> Answer:
         """Write the answer to a refused request (RFC 6750 section 3)."""

@@ -62,8 +62,14 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
             logger.warning("audience %r has a query: RFC 8707 section 2 advises against", audience)
 
 
-def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView) -> None:
-    """Write the one log line of a refused request: the reason and facts, never the token."""
+def log_refusal(
+    refusal: RejectedError | UnavailableError, request: RequestView, *, enforced: bool = True
+) -> None:
+    """Write the one log line of a refused request: the reason and facts, never the token.
+
+    Of one that passes all the same (MODE), "would refuse", and ``enforced`` is False among the
+    facts.
+    """
     level = logging.INFO if isinstance(refusal, RejectedError) else logging.WARNING
     if not logger.isEnabledFor(level):
         return
@@ -79,8 +85,11 @@ def log_refusal(refusal: RejectedError | UnavailableError, request: RequestView)
         facts["hint"] = hint_for(refusal)
     else:
         facts["found"] = short(refusal.detail)
+    text = "refused: %s"
+    if not enforced:
+        text, facts["enforced"] = "would refuse: %s", False
     # As logger.log() does, but for the search for its caller, which is always this line.
-    where = (__file__, 0, "refused: %s", (line(facts),), None, "log_refusal")
+    where = (__file__, 0, text, (line(facts),), None, "log_refusal")
     logger.handle(logger.makeRecord(logger.name, level, *where, {"bearerguard": facts}))
 
 

@@ -154,6 +154,11 @@ def token_verifier(guard: Guard | None = None, **settings: Any) -> GuardVerifier
             because the SDK would answer 401 to a good token that lacks one.
     """
     guard = Gate(guard=guard, settings=settings).guard
+    if guard.mode != "enforce":
+        raise ConfigurationError(
+            f"mode: a verifier cannot let through what it refuses, as {guard.mode} asks; use "
+            "bearerguard.mcp.BearerAuthMiddleware instead"
+        )
     if guard.settings.required_scopes:
         raise ConfigurationError(
             "required_scopes: a verifier cannot answer 403; give them to the SDK's AuthSettings or "

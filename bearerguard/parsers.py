@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 from bearerguard.core import signature
@@ -109,6 +110,24 @@ def seconds(least: float, most: float) -> Callable[[Any], float]:
         return float(length)
 
     return parse
+
+
+def mode(value: Any) -> str:
+    """Take the mode, written out: nobody should stop enforcing by a slip."""
+    if value not in ("enforce", "report-without-enforcing"):
+        raise ValueError("must be 'enforce' or 'report-without-enforcing'")
+    return str(value)
+
+
+def moment(value: Any) -> datetime:
+    """Take a date, which stands for its first second, or a time; without a zone it is UTC."""
+    try:
+        if type(value) is date:
+            value = value.isoformat()
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a date such as 2026-12-24, or 2026-12-24T18:00Z") from None
 
 
 def secret(value: Any) -> Secret:

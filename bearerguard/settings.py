@@ -8,6 +8,7 @@ issuers stands there too. :mod:`bearerguard.configuration` makes settings out of
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -183,8 +184,14 @@ class Settings:
     mtls: str = later("off", "`accept` or `require` client certificates (RFC 8705)")
     trusted_proxies: None = later(None, "the proxies whose forwarded headers count")
     client_cert_header: str | None = later(None, "the header with the client's certificate")
-    mode: str = later("enforce", "`report-without-enforcing` decides, logs and lets through")
-    report_until: str | None = later(None, "when that ends")
+    mode: str = setting(
+        "enforce",
+        p.mode,
+        "`report-without-enforcing`: decides and logs, and lets every request pass",
+    )
+    report_until: datetime | None = setting(
+        None, p.moment, "when that ends, at most 30 days off: `2026-12-24`, in UTC"
+    )
     config: str | None = setting(
         None, f.file, "a TOML file with these settings, and `[[issuer]]` tables"
     )

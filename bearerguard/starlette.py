@@ -50,7 +50,7 @@ from bearerguard.core.needs import (
 from bearerguard.core.request import RequestView
 from bearerguard.errors import ConfigurationError
 from bearerguard.starlette_routing import endpoints, find_endpoint
-from bearerguard.starlette_user import BearerCredentials, BearerUser
+from bearerguard.starlette_user import PASSED, BearerCredentials, BearerUser, make_anonymous
 
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
@@ -73,9 +73,6 @@ __all__ = [
     "scope",
     "step_up",
 ]
-
-# Where the middleware leaves word for the wrappers of the views.
-PASSED = "bearerguard.passed"
 
 
 class BearerAuthMiddleware(asgi.BearerAuthMiddleware):
@@ -207,8 +204,13 @@ def _refusal(scope: asgi.Scope, found: Mark) -> "Answer | None":
             "a view needs something of its callers, and no BearerAuthMiddleware guards it: "
             "add Middleware(BearerAuthMiddleware) to the application"
         )
-    gate, _, _, enforced = passed
-    return None if enforced is found.needs else gate.refusal(passed, found.needs)
+    gate, request, _, enforced = passed
+    if enforced is found.needs:
+        return None
+    refusal = gate.refusal(passed, found.needs)
+    if request.is_reported:
+        make_anonymous(scope)
+    return refusal
 
 
 def _check_takes_request(view: Callable[..., Any]) -> None:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 from starlette.authentication import AuthCredentials, BaseUser
 
+from bearerguard.asgi import Scope
+
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
+
+# Where the middleware leaves word for the wrappers of the views.
+PASSED = "bearerguard.passed"
 
 
 @dataclass(frozen=True)
@@ -51,3 +56,11 @@ class BearerCredentials(AuthCredentials):
             raise AttributeError(name)
         self.scopes = sorted(self._token.scopes) if self._token else []
         return self.scopes
+
+
+def make_anonymous(scope: Scope) -> None:
+    """Take the token away: a view that runs without enforcing runs for nobody (MODE)."""
+    gate, request, _, _ = scope[PASSED]
+    scope["bearerguard.token"] = None
+    scope["user"], scope["auth"] = BearerUser(None, ""), BearerCredentials(None)
+    scope[PASSED] = (gate, request, None, ())

@@ -174,7 +174,7 @@ def test_each_setting_has_a_place_of_its_own():
 def test_every_setting_has_an_example_here():
     tried = {*ABOUT_ONE, *ABOUT_ALL, *MEMBERS, *ABOUT_THE_API}
     files = {"secret", "jwks_file", "jwks_snapshot", "ca_file", "config", "issuer", "tenants"}
-    files |= {"store_url"}
+    files |= {"store_url", "mode", "report_until"}
     assert {spec.name for spec in fields(Settings)} == tried | files | LATER | INTROSPECTION
 
 

@@ -23,6 +23,7 @@ LAYERS = (
     (
         "sources",
         "trusted_files",
+        "mode_consistency",
         "consistency",
         "parsers",
         "profile_parsers",
@@ -34,6 +35,7 @@ LAYERS = (
         "client_parsers",
         "reading",
         "settings",
+        "shadow_settings",
         "issuer",
         "config_file",
         "own",
@@ -50,6 +52,11 @@ LAYERS = (
     ("drivers", "jwks/*", "stores/*", "status_list/*", "introspection/*"),
     (
         "log",
+        "reporting",
+        "shadow",
+        "decisions",
+        "deciding",
+        "admitting",
         "key_log",
         "issuers",
         "questions",

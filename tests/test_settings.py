@@ -514,8 +514,6 @@ def test_a_line_break_in_a_value_begins_no_line_of_the_message():
         ("mtls", "require"),
         ("trusted_proxies", "10.0.0.0/8"),
         ("client_cert_header", "Client-Cert"),
-        ("mode", "report-without-enforcing"),
-        ("report_until", "2027-01-01"),
     ],
 )
 def test_a_setting_of_a_later_feature_takes_nothing_but_its_default(name, value):

@@ -98,9 +98,6 @@ def access_token_of(verified: "VerifiedToken | ActiveToken", policy: Policy) -> 
     """
     claims, profile = verified.token.claims, policy.profile
     get, audience = claims.get, claims.get("aud", ())
-    scopes = read_places(claims, policy.scope_places, policy.audiences)
-    if profile.scopes_begin_with_audience:
-        scopes = frozenset(_without_audience(name, policy.audiences) for name in scopes)
     roles = read_places(claims, policy.role_places, policy.audiences)
     unread = profile.unread_claims
     token = new(AccessToken)
@@ -113,7 +110,7 @@ def access_token_of(verified: "VerifiedToken | ActiveToken", policy: Policy) -> 
             "subject": get("sub"),
             "client_id": client_of(claims, profile),
             "audience": (audience,) if isinstance(audience, str) else tuple(audience),
-            "scopes": _scopes_that_count(scopes, policy),
+            "scopes": scopes_of(claims, policy),
             "roles": roles if policy.roles_allowed is None else roles & policy.roles_allowed,
             "expires_at": claims["exp"],
             "issued_at": get("iat"),
@@ -126,6 +123,17 @@ def access_token_of(verified: "VerifiedToken | ActiveToken", policy: Policy) -> 
         },
     )
     return token
+
+
+def scopes_of(claims: Claims, policy: Policy) -> frozenset[str]:
+    """Read the scopes that a token has by a policy.
+
+    Refuses: "claim_malformed".
+    """
+    scopes = read_places(claims, policy.scope_places, policy.audiences)
+    if policy.profile.scopes_begin_with_audience:
+        scopes = frozenset(_without_audience(name, policy.audiences) for name in scopes)
+    return _scopes_that_count(scopes, policy)
 
 
 def _scopes_that_count(scopes: frozenset[str], policy: Policy) -> frozenset[str]:

@@ -15,12 +15,14 @@ class RequestView:
     WSGI ``PATH_INFO``). ``raw_path`` is the path as it came over the wire, where the server tells:
     text, or octets that few requests need as text.
     ``headers`` are name and value pairs, names in any case, repeated fields kept apart.
+    ``is_reported``: it was refused, and passes because MODE says not to enforce.
     """
 
     method: str
     path: str
     raw_path: str | bytes | None
     headers: Sequence[tuple[str, str]] = field(repr=False)  # the token is in there
+    is_reported: bool = False
 
     def field(self, name: str) -> list[str]:
         """Every value of one header field, in order. ``name`` is given in lower case."""

@@ -94,7 +94,7 @@ def test_a_fault_on_the_way_in_of_a_known_token_lets_nobody_in(make, issuer, mon
 @pytest.mark.parametrize(
     "where",
     [
-        "bearerguard.guard.log_refusal",
+        "bearerguard.admitting.log_refusal",
         "bearerguard.guard.Guard.answer",
         "bearerguard.guard.answer_to",
         "bearerguard.core.challenge.challenge",
@@ -189,7 +189,9 @@ def test_a_fault_while_looking_for_the_view_lets_nobody_in(make, monkeypatch, wh
 
 
 @pytest.mark.requirement("GEN-1")
-@pytest.mark.parametrize("where", ["bearerguard.gate.check_need", "bearerguard.gate.log_refusal"])
+@pytest.mark.parametrize(
+    "where", ["bearerguard.gate.check_need", "bearerguard.admitting.log_refusal"]
+)
 @pytest.mark.parametrize("adapter", ["starlette", "flask", "fastapi"])
 def test_a_fault_in_a_wrapper_lets_nobody_in(make, contract, adapter, issuer, monkeypatch, where):
     """Where the way in saw no need, as if a middleware had hidden the view."""

@@ -1,0 +1,27 @@
+"""What bounds the mode in which nothing is refused, so that it ends by itself."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bearerguard.sources import Given
+
+LONGEST_S = 30 * 86400
+
+
+def problems_of_mode(
+    values: Mapping[str, Any], given: Mapping[str, Given], now: float
+) -> Iterator[str]:
+    """Say why this mode cannot be; ``now`` is in seconds since 1970.
+
+    A date that has passed is no problem: it passes overnight, and the start enforces then.
+    """
+    until = values.get("report_until")
+    if values.get("mode", "enforce") == "enforce":
+        if "report_until" in given and ("mode" in values or "mode" not in given):
+            how = "set mode to report-without-enforcing, or leave it out"
+            yield f"{given['report_until'].where} does nothing while refusals are enforced; {how}"
+    elif "report_until" not in given:
+        how = "set report_until to the date on which it ends, at most 30 days off"
+        yield f"{given['mode'].where} lets every request pass; {how}"
+    elif until is not None and until.timestamp() > now + LONGEST_S:
+        yield f"{given['report_until'].where} is more than 30 days off; write an earlier date"
