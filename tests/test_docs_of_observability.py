@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -174,20 +175,33 @@ def test_the_printed_lines_for_several_processes_add_them_up_and_forget_dead_one
     assert told[state.format("expired")] == "0.0"
 
 
+REPORT = {"mode": "report-without-enforcing"}
+
+
 def test_the_table_of_the_log_names_the_fields_of_each_line(caplog):
-    """As a guard writes them: the start, a fetch and what it brought, two kinds of refusals."""
+    """As guards write them: the start, a fetch and what it brought, and each kind of refusal."""
     caplog.set_level("DEBUG")
     issuer = Issuer()
-    guard = issuer.guard()
-    for token, is_down in ((issuer.token(), False), ("garbage", False), (issuer.token(), True)):
-        issuer.is_down = is_down
-        guard = issuer.guard() if is_down else guard
-        request = RequestView("GET", "/", None, (("authorization", f"Bearer {token}"),))
-        with contextlib.suppress(RejectedError, UnavailableError):
-            guard.admit(request, Access())
-    rows = [(row[0], set(re.findall(r"`(\w+)`", row[2]))) for row in table("## The log")]
-    written = [record.bearerguard for record in caplog.records if hasattr(record, "bearerguard")]
-    assert {"start", "FetchEnded", "KeyStateChanged"} <= {facts.get("event") for facts in written}
-    assert {"token_malformed", "issuer_unavailable"} <= {facts.get("reason") for facts in written}
-    for facts in written:
-        assert [line for line, fields in rows if facts.keys() <= fields], facts
+    until = datetime.now(UTC) + timedelta(days=1)
+    plain, shadowed = issuer.guard(), issuer.guard(shadow={"required_scopes": "admin"})
+    reporting = issuer.guard(**REPORT, report_until=until.isoformat())
+    for guard, token in ((plain, "garbage"), (shadowed, issuer.token()), (reporting, "garbage")):
+        ask(guard, token)
+    issuer.is_down = True
+    ask(issuer.guard(), issuer.token())
+
+    rows = [(re.findall(r"`(.*?)[ .]*`", row[0])[0], row[2]) for row in table("## The log")]
+    seen = set()
+    for record in caplog.records:
+        if hasattr(record, "bearerguard"):
+            begun = {begin for begin, _ in rows if record.getMessage().startswith(begin)}
+            named = [set(re.findall(r"`(\w+)`", cell)) for begin, cell in rows if begin in begun]
+            assert [names for names in named if record.bearerguard.keys() <= names], vars(record)
+            seen |= begun
+    assert {"guarding", "refused:", "keys:", "would refuse:", "shadow would refuse:"} <= seen
+
+
+def ask(guard, token):
+    request = RequestView("GET", "/", None, (("authorization", f"Bearer {token}"),))
+    with contextlib.suppress(RejectedError, UnavailableError):
+        guard.admit(request, Access())

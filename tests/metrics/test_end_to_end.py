@@ -1,5 +1,7 @@
 """A guarded application, real requests, and what a scrape and an SDK tell of them afterwards."""
 
+from datetime import UTC, datetime
+
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -14,6 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from bearerguard.core.access import Access
+from bearerguard.core.request import RequestView
 from bearerguard.otel import Telemetry
 from bearerguard.prometheus import Metrics
 from bearerguard.starlette import BearerAuthMiddleware, requires
@@ -72,6 +76,11 @@ def _ask(issuer, on_event, tracer, requests):
         client.get(path, headers={"Authorization": f"Bearer {token}"} if token else {})
 
 
+def view(token):
+    fields = (("authorization", f"Bearer {token}"),) if token else ()
+    return RequestView("GET", "/orders", None, fields)
+
+
 @pytest.fixture
 def tracing():
     exporter, provider = InMemorySpanExporter(), TracerProvider()
@@ -128,3 +137,23 @@ def test_each_request_has_a_span_that_says_how_it_was_decided(issuer, tracing):
         "GET /orders",
         {"bearerguard.outcome": "unavailable", "bearerguard.reason": "issuer_unavailable"},
     )
+
+
+def test_report_mode_is_counted_as_reported_and_not_as_refused(issuer):
+    registry = CollectorRegistry()
+    until = datetime.fromtimestamp(issuer.clock() + 86400, tz=UTC).isoformat()
+    settings = {"mode": "report-without-enforcing", "report_until": until}
+    guard = issuer.guard(on_event=Metrics(registry), **settings)
+    assert guard.admit(view(None), Access()) is None
+    labels = {"outcome": "reported", "reason": "no_credentials", "issuer": ""}
+    assert registry.get_sample_value("bearerguard_requests_total", labels) == 1
+
+
+def test_what_a_policy_in_the_shadow_would_refuse_is_counted_beside_what_it_did_not_stop(issuer):
+    registry = CollectorRegistry()
+    guard = issuer.guard(on_event=Metrics(registry), shadow={"required_scopes": "admin"})
+    assert guard.admit(view(issuer.token("read")), Access()).scopes == {"read"}
+    admitted = {"outcome": "admitted", "reason": "", "issuer": ISSUER}
+    assert registry.get_sample_value("bearerguard_requests_total", admitted) == 1
+    refused = {"reason": "scope_insufficient", "issuer": ISSUER, "client": "client-1"}
+    assert registry.get_sample_value("bearerguard_shadow_refusals_total", refused) == 1
