@@ -1,7 +1,7 @@
 # make demo   a guarded API and a local issuer, with a tour of real requests (ONCE=1: tour, then end)
 # make test   the whole test suite
 # The rest is for contributors: make check, make versions, make requirements, make drills, make bench,
-# make clean.
+# make dist, make clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 p
 # Tests that wait for a server leave a core to others.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
 
-.PHONY: demo test check lint coverage format versions requirements drills bench clean
+.PHONY: demo test check lint coverage format versions requirements drills bench dist clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
@@ -56,6 +56,10 @@ drills: $(VENV)/dev-installed
 bench: $(VENV)-bench/installed
 	$(VENV)-bench/bin/python -m benchmarks.speed $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
+# What would be released, in dist/: wheel, sdist and SBOM, built twice, checked, installed and tried.
+dist: $(VENV)-release/installed
+	.ci/dist $(VENV)-release/bin
+
 clean:
 	rm -rf $(VENV) $(VENV)-* .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
 
@@ -76,4 +80,10 @@ $(VENV)-bench/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(VENV)-bench/bin/python -m pip install --quiet --editable ".[all]" --group bench
+	@touch $@
+
+$(VENV)-release/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-release/bin/python -m pip install --quiet --group release
 	@touch $@

@@ -1,8 +1,8 @@
 """What goes to the log: reasons and facts, never a token.
 
 Lines about requests and the start are written by the standard library's logger "bearerguard", those
-about an issuer's keys by its child "bearerguard.keys". A refusal and an event also carry their
-facts as ``record.bearerguard``, a dict with the stable names used below.
+about an issuer's keys by its child "bearerguard.keys". A start, a refusal and an event also carry
+their facts as ``record.bearerguard``, a dict with stable names: docs/observability.md lists them.
 """
 
 import logging
@@ -30,7 +30,15 @@ def log_start(settings: "Settings", policy: "Policy") -> None:
     algorithms = ", ".join(sorted(policy.algorithms))
     api = ", ".join(settings.audience)
     profile = f"profile {settings.profile_in_force()}, as PROFILE={settings.profile} says"
-    logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile)
+    facts = {
+        "event": "start",
+        "issuer": settings.issuer,
+        "audience": list(settings.audience),
+        "profile": settings.profile_in_force(),
+        "algorithms": sorted(policy.algorithms),
+    }
+    told = {"bearerguard": facts}
+    logger.info("guarding %s for tokens of %s, %s", api, settings.issuer, profile, extra=told)
     logger.info("algorithms allowed: %s", algorithms)
     if settings.profile == "auto" and settings.profile_in_force() == "rfc9068":
         logger.info(

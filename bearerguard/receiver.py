@@ -13,7 +13,15 @@ no more than a token that no issuer has signed.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+import logging
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+)
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -196,25 +204,29 @@ def _accept(event: SecurityEvent, content_type: str) -> Answer:
     """RFC 8935 section 2.2 says 202, Back-Channel Logout section 2.8 says 200; without a body."""
     facts = {"issuer": event.issuer, "event": short(event.event_id), "kinds": short(event.kinds)}
     if SESSION_REVOKED in event.kinds and not event.revoked:
-        logger.warning("event whose subject is not understood, nothing is revoked: %s", line(facts))
+        _log(logging.WARNING, "event whose subject is not understood, nothing is revoked", facts)
     else:
-        logger.info("event taken: %s", line(facts))
+        _log(logging.INFO, "event taken", facts)
     status = 202 if _kind(content_type) == SET_TYPE else 200
     return Answer(status, (("Content-Length", "0"), *NO_STORE), b"")
 
 
 def _refuse(error: RejectedError | UnavailableError, content_type: str) -> Answer:
     if isinstance(error, UnavailableError):
-        logger.warning("event put off: %s", line({"found": short(error.detail)}))
+        _log(logging.WARNING, "event put off", {"found": short(error.detail)})
         return Answer(
             error.status,
             (("Retry-After", str(error.retry_after)), ("Content-Length", "0"), *NO_STORE),
             b"",
         )
     facts = {"expected": short(error.expected), "found": short(error.found)}
-    logger.warning("event refused: %s", line({"reason": error.reason, **facts}))
+    _log(logging.WARNING, "event refused", {"reason": error.reason, **facts})
     code = ERRORS.get(error.reason, "invalid_request")
     return _error(code, "The event is not valid for this receiver", content_type)
+
+
+def _log(level: int, what: str, facts: Mapping[str, object]) -> None:
+    logger.log(level, "%s: %s", what, line(facts), extra={"bearerguard": facts})
 
 
 def _error(code: str, description: str, content_type: str) -> Answer:

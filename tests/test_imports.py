@@ -39,6 +39,13 @@ def test_a_plain_adapter_loads_no_framework_and_no_http_client(adapter):
     assert sorted(loaded & (FRAMEWORKS | {"httpx", "httpcore"})) == []
 
 
+@pytest.mark.parametrize("metrics", ["otel", "prometheus"])
+def test_what_makes_metrics_loads_no_framework_and_no_cryptography(metrics):
+    loaded = loaded_by(f"import bearerguard.{metrics}")
+    assert f"bearerguard.{metrics}" in loaded
+    assert sorted(loaded & (FRAMEWORKS | {"httpx", "httpcore", "cryptography", "jwt"})) == []
+
+
 @pytest.mark.parametrize("framework", ["starlette", "flask", "fastapi"])
 def test_the_adapter_of_a_framework_loads_that_framework_alone(framework):
     theirs = {

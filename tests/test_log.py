@@ -123,6 +123,17 @@ def test_the_start_says_what_is_in_force(issuer, caplog, profile, told):
     assert algorithms == "algorithms allowed: ES256, RS256"
 
 
+def test_the_facts_of_the_start_are_there_for_programs_too(issuer, caplog):
+    issuer.guard(profile="jwt", algorithms="RS256,ES256", audience="one,two")
+    assert caplog.records[0].bearerguard == {
+        "event": "start",
+        "issuer": "https://issuer.example",
+        "audience": ["one", "two"],
+        "profile": "jwt",
+        "algorithms": ["ES256", "RS256"],
+    }
+
+
 @pytest.mark.ml_dsa
 def test_the_start_warns_where_keys_may_come_without_tls(issuer, caplog):
     issuer.guard(allow_http=True)

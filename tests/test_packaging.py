@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import bearerguard
+
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.process
 
@@ -139,6 +141,7 @@ def test_the_metadata_name_what_is_needed_and_leave_the_frameworks_to_the_extras
         metadata = HeaderParser().parsestr(archive.read(name).decode())
         (scripts,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
         assert "bearerguard = bearerguard.cli:main" in archive.read(scripts).decode()
+    assert metadata["Version"] == bearerguard.__version__
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     # ASGI and WSGI need nothing but keys, signatures and one GET.
     assert sorted(line.split(">")[0].split("<")[0].strip() for line in required) == [
@@ -147,7 +150,7 @@ def test_the_metadata_name_what_is_needed_and_leave_the_frameworks_to_the_extras
         "httpx",
         "pyjwt",
     ]
-    extras = {"starlette", "flask", "fastapi", "mcp", "demo", "all"}
+    extras = {"starlette", "flask", "fastapi", "mcp", "otel", "prometheus", "demo", "all"}
     assert extras <= {*metadata.get_all("Provides-Extra")}
 
 

@@ -494,6 +494,16 @@ def test_the_log_names_the_reason_and_never_the_event(transmitter, caplog):
     assert not any(part in caplog.text for raw in (good, bad) for part in raw.split("."))
 
 
+def test_the_facts_of_an_event_are_there_for_programs_too(transmitter, caplog):
+    caplog.set_level("INFO", "bearerguard")
+    for raw in (transmitter.set(), transmitter.set(aud="other")):
+        transmitter.push(raw)
+    taken, refused = [r.bearerguard for r in caplog.records if r.message.startswith("event ")]
+    assert taken.keys() == {"issuer", "event", "kinds"}
+    assert refused["reason"] == "audience_mismatch"
+    assert refused.keys() == {"reason", "expected", "found"}
+
+
 def test_a_subject_that_is_not_understood_is_told_to_the_operator(transmitter, caplog):
     """The transmitter can do nothing about it (SSF 1.0 section 4)."""
     raw = transmitter.set(sub_id={"format": "email", "email": "a@example.com"})

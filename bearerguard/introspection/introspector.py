@@ -181,7 +181,9 @@ class Introspector:
         found = ask_safely(self._ask, flight.raw, flight.ends_at)
         if isinstance(found, Failure):
             with contextlib.suppress(Exception):  # a broken handler must keep nobody waiting
-                logger.warning("introspection at %s failed: %.500r", self._issuer, found.detail)
+                facts = {"issuer": self._issuer, "found": found.detail[:200]}
+                told = {"bearerguard": facts}
+                logger.warning("introspection at %s failed: %r", *facts.values(), extra=told)
             self._fail(flight, found)
             return
         life_s = expires_in_s(found, self._wall_clock())

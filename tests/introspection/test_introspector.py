@@ -638,3 +638,10 @@ def test_a_guard_with_a_token_cache_keeps_no_opaque_token(issuer, client):
     issuer.revoke(raw)
     with pytest.raises(RejectedError, match="token_inactive"):
         guard.verify(raw)
+
+
+def test_a_failure_is_a_warning_with_facts_for_programs(make, endpoint, caplog):
+    asks, endpoint.error = make(), UnavailableError("no answer within 5 s")
+    detail(asks.answer, "token-1")
+    (facts,) = [r.bearerguard for r in caplog.records if r.name == "bearerguard.introspection"]
+    assert (facts.keys(), facts["found"]) == ({"issuer", "found"}, "no answer within 5 s")

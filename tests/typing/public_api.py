@@ -33,6 +33,8 @@ from bearerguard.events import (
     RequestDecided,
     ShadowRefused,
 )
+from bearerguard.otel import Telemetry
+from bearerguard.prometheus import Metrics
 from bearerguard.receiver import EventReceiver
 from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
 
@@ -78,6 +80,8 @@ def makes_a_guard_of_several_issuers() -> None:
     one = bearerguard.Issuer("https://a.example", algorithms=["RS256"])
     assert_type(Guard(issuers=[one, one], audience="a", on_event=watch), Guard)
     assert_type(Guard.from_env(issuers=(one,), on_event=watch), Guard)
+    assert_type(Guard(issuer="https://a.example", audience="a", on_event=Metrics()), Guard)
+    assert_type(Guard(issuer="https://a.example", audience="a", on_event=Telemetry()), Guard)
     Guard(resolve_issuer=bearerguard.Issuer, issuers_allowed=["https://{tenant}.example.com"])
     Guard(resolve_issuer=resolve_in_a_task, issuers_allowed=["https://a.example"])
     Guard.from_env(resolve_issuer=lambda _: None, issuers_allowed=("https://a.example",))
