@@ -1,0 +1,101 @@
+"""What can be told of an application that nobody can look into: its guards, and their tables."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from bearerguard import asgi, wsgi
+from bearerguard.core.access import Access
+from bearerguard.core.request import RequestView
+from bearerguard.dev.routes import (
+    EVERY_METHOD,
+    VARIABLE_PART,
+    GuardedApp,
+    GuardedRoute,
+    first_of_each,
+    judged,
+    merged,
+)
+from bearerguard.gate import METHODS
+
+if TYPE_CHECKING:
+    from bearerguard.gate import Gate
+
+# Under these names a middleware keeps what it wraps.
+INNER = ("app", "wsgi_app", "application")
+
+
+def read_table(app: Any) -> GuardedApp:
+    """Read the table of the guards before an application."""
+    layers = list(layers_of(app))
+    gates = [gate for gate in map(gate_of, layers) if gate is not None]
+    *wrapping, inner = layers
+    kind = (
+        "WSGI" if any(isinstance(layer, wsgi.BearerAuthMiddleware) for layer in layers) else "ASGI"
+    )
+    name = getattr(inner, "__name__", type(inner).__name__)
+    if not gates:
+        nothing = judged(EVERY_METHOD, "*", name, [])
+        return GuardedApp("unknown", None, [nothing], [type(one).__name__ for one in wrapping])
+    return GuardedApp(
+        kind,
+        gates[0].guard,
+        first_of_each([*own_routes(gates[0]), *_rows(gates[0], name)]),
+        [type(one).__name__ for one in wrapping],
+    )
+
+
+def layers_of(app: Any) -> Iterator[Any]:
+    """Walk from the outside to what the last middleware wraps."""
+    while app is not None:
+        yield app
+        # An application may hand out its bound method, as Flask does.
+        inside = (getattr(app, name, None) for name in INNER)
+        app = next((one for one in inside if callable(one)), None)
+
+
+def gate_of(layer: Any) -> "Gate | None":
+    """Give the gate of a middleware of ours, None of any other; raises ConfigurationError."""
+    if isinstance(layer, asgi.BearerAuthMiddleware):
+        return layer.gate_now()
+    return layer.gate if isinstance(layer, wsgi.BearerAuthMiddleware) else None
+
+
+def own_routes(gate: "Gate", prefix: str = "") -> Iterator[GuardedRoute]:
+    """List what the guard itself answers at: the readiness probe and the metadata."""
+    told = {"readiness": None if gate.readiness is None else prefix + gate.readiness}
+    if gate.resource is not None:
+        told["resource metadata"] = urlsplit(gate.resource.metadata_url).path
+    for what, path in told.items():
+        if path is not None:
+            yield GuardedRoute("GET", path, f"bearerguard: {what}", "public", is_decided=True)
+
+
+def _rows(gate: "Gate", name: str) -> Iterator[GuardedRoute]:
+    """List what the table names, and last what it says of all other paths."""
+    table = gate.table
+    rules = table.rules or ()
+    for rule in sorted(rules, key=lambda rule: (rule.path, rule.is_folder, rule.method)):
+        path = rule.path + "*" if rule.is_folder else rule.path
+        yield judged(rule.method, path, name, [(gate, Access(need=rule.need))])
+    folders = [folder + "*" for paths in (table.public, table.optional) for folder in paths.folders]
+    exact = sorted({*table.public.exact, *table.optional.exact})
+    for path in (*exact, *sorted(set(folders))):
+        sample = path.replace("*", VARIABLE_PART)
+        yield from merged(_by_method(gate, path, sample, name), METHODS)
+    rest = _by_method(gate, "*", "/" + VARIABLE_PART, name)
+    is_table = table.rules is not None
+    for row in merged(rest, METHODS):
+        if not any(rule.is_folder and rule.path == "/" for rule in rules):
+            yield replace(row, is_decided=row.is_decided or is_table)
+
+
+def _by_method(gate: "Gate", path: str, sample: str, name: str) -> list[GuardedRoute]:
+    """Ask the table about each method."""
+    return [
+        judged(
+            method, path, name, [(gate, gate.table.access(RequestView(method, sample, None, ())))]
+        )
+        for method in METHODS
+    ]

@@ -1,0 +1,229 @@
+"""Reads what the routes of a Starlette or FastAPI application need.
+
+For each route a request is made up, and the guards on its way are asked about it with the code that
+serves requests. So a view that an earlier route hides, a mount, an included router, a method of a
+class of views and a middleware below a mount are judged as callers meet them.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.routing import Host, Router, WebSocketRoute, compile_path
+
+from bearerguard import asgi, starlette
+from bearerguard.core.access import PUBLIC, Access
+from bearerguard.core.marks import UNMARKED, Mark, mark_of
+from bearerguard.dev.routes import (
+    WEBSOCKET,
+    GuardedApp,
+    GuardedRoute,
+    first_of_each,
+    judged,
+    merged,
+)
+from bearerguard.dev.routes_rules import own_routes
+from bearerguard.gate import METHODS, Gate
+from bearerguard.starlette_routing import find_endpoint, routes_behind, routes_of
+
+Guarding = asgi.BearerAuthMiddleware
+# One of them fits every converter that Starlette knows. None is a path that somebody would open.
+SAMPLES = ("variable-part", "4711", "00000000-0000-4000-8000-000000000000")
+
+
+@dataclass(frozen=True)
+class Level:
+    """An application, or what is mounted in one: the guards before it, and how to get there."""
+
+    app: Any
+    guards: Sequence[Guarding]
+    route: Any = None
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A route to a view, or to an application that cannot be looked into."""
+
+    route: Any
+    path: str
+    host: str | None
+    levels: tuple[Level, ...]
+
+    @property
+    def endpoint(self) -> Any:
+        """What answers: a view, a class of views, or an application."""
+        return getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
+
+
+def read_starlette(app: Any) -> GuardedApp | None:
+    """Read a Starlette or FastAPI application, also in ASGI middleware; None for any other."""
+    guards, names, inner = _unwrapped(app)
+    if routes_of(inner) is None:
+        return None
+    top = Level(inner, guards)
+    gates = [guard.gate_now() for guard in guards]
+    rows = [row for gate in gates for row in own_routes(gate)]
+    rows += [row for leaf in _leaves((top,), "", None) for row in _rows(leaf)]
+    return GuardedApp(
+        "FastAPI" if _is_fastapi(inner) else "Starlette",
+        gates[0].guard if gates else None,
+        first_of_each(rows),
+        names,
+    )
+
+
+def _is_fastapi(app: Any) -> bool:
+    fastapi = sys.modules.get("fastapi")
+    return fastapi is not None and isinstance(app, fastapi.FastAPI)
+
+
+def _unwrapped(app: Any) -> tuple[list[Guarding], list[str], Any]:
+    """Walk down the middleware to what has routes; give the guards and every middleware's name."""
+    guards: list[Guarding] = []
+    names: list[str] = []
+    while app is not None and not isinstance(app, Router):
+        if isinstance(app, Starlette):
+            names += [
+                getattr(added.cls, "__name__", str(added.cls)) for added in app.user_middleware
+            ]
+            guards += _guards_of(app)
+            break
+        names.append(type(app).__name__)
+        if isinstance(app, Guarding):
+            guards.append(app)
+        if not hasattr(app, "app"):
+            break
+        app = app.app
+    return guards, names, app
+
+
+def _guards_of(app: Starlette) -> Iterator[Guarding]:
+    """Give the guards that run, or, where nothing runs yet, make them as Starlette will."""
+    running: Any = app.middleware_stack
+    live = []
+    while running is not None and not isinstance(running, Router):
+        live += [running] if isinstance(running, Guarding) else []
+        running = getattr(running, "app", None)
+    if live:
+        yield from live
+        return
+    for added in app.user_middleware:
+        if isinstance(added.cls, type) and issubclass(added.cls, Guarding):
+            make: Any = added.cls
+            yield make(app.router, *added.args, **added.kwargs)
+
+
+def _leaves(levels: tuple[Level, ...], prefix: str, host: str | None) -> Iterator[Leaf]:
+    for route in _routes(levels[-1].app):
+        path = prefix + getattr(route, "path", "")
+        below = routes_behind(route)
+        guards, _, inner = _unwrapped(getattr(route, "app", None))
+        level = Level(inner, guards, route)
+        if below is None:
+            is_open_ended = hasattr(route, "routes")
+            yield Leaf(route, f"{path}/*" if is_open_ended else path, host, (*levels, level))
+        else:
+            named = route.host if isinstance(route, Host) else host
+            yield from _leaves((*levels, replace(level, app=inner)), path, named)
+
+
+def _routes(app: Any) -> Iterable[Any]:
+    routes = routes_of(app) or ()
+    if "fastapi" not in sys.modules:
+        return routes
+    from bearerguard.fastapi_routing import expanded  # noqa: PLC0415  see read_starlette
+
+    return [one for several in routes for one in expanded(several)]
+
+
+def _rows(leaf: Leaf) -> list[GuardedRoute]:
+    if isinstance(leaf.route, WebSocketRoute):
+        return [_row(leaf, WEBSOCKET)]
+    return merged([_row(leaf, method) for method in _methods(leaf)], METHODS)
+
+
+def _methods(leaf: Leaf) -> Sequence[str]:
+    """Name the methods of a route; one without a list takes what its class of views defines."""
+    named = getattr(leaf.route, "methods", None)
+    endpoint = leaf.endpoint
+    if not named and isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+        named = [name for name in METHODS if hasattr(endpoint, name.lower())]
+    known = [name for name in METHODS if not named or name in named]
+    return [*known, *sorted(set(named or ()) - set(METHODS))]
+
+
+def _row(leaf: Leaf, method: str) -> GuardedRoute:
+    verdicts = list(_verdicts(leaf, method))
+    endpoint = leaf.endpoint
+    name = getattr(endpoint, "__qualname__", type(endpoint).__name__)
+    is_builtin = inspect.isfunction(endpoint) and endpoint.__module__.startswith("fastapi.")
+    path = leaf.path if leaf.host is None else f"//{leaf.host}{leaf.path}"
+    row = judged(method, path, name, verdicts, is_builtin=is_builtin)
+    guards = [guard for level in leaf.levels for guard in level.guards]
+    reads_marks = any(isinstance(guard, starlette.BearerAuthMiddleware) for guard in guards)
+    # Nothing tells the wrapper of such a view that anybody authenticated: it answers 500.
+    is_unenforced = not reads_marks and bool(_mark_of_leaf(leaf, method).needs)
+    return replace(row, is_guarded=False) if is_unenforced else row
+
+
+def _verdicts(leaf: Leaf, method: str) -> Iterator[tuple[Gate, Access]]:
+    """Ask each guard on the way, in the state in which the connection gets to it."""
+    scope = _scope(leaf, method)
+    for level in leaf.levels:
+        if level.route is not None:
+            scope |= level.route.matches(scope)[1]
+        if isinstance(level.app, Starlette):
+            scope["app"] = level.app
+        for guard in level.guards:
+            gate = guard.gate_now()
+            request = asgi.view_of(scope)
+            if gate.asks_if_ready(request):
+                yield gate, PUBLIC
+                continue
+            mark = guard.mark_for(scope, request)
+            if mark is UNMARKED and find_endpoint(guard.app, scope) is None:
+                mark = _mark_for_unfound(guard, leaf, method)
+            yield gate, mark.on(gate.table.access(request))
+
+
+def _mark_for_unfound(guard: Guarding, leaf: Leaf, method: str) -> Mark:
+    """A converter of the application's own, or a route that looks at more than the path."""
+    reads_marks = isinstance(guard, starlette.BearerAuthMiddleware)
+    return _mark_of_leaf(leaf, method) if reads_marks else UNMARKED
+
+
+def _mark_of_leaf(leaf: Leaf, method: str) -> Mark:
+    found = mark_of(getattr(leaf.route, "endpoint", None), method)
+    dependant = getattr(leaf.route, "dependant", None)
+    if dependant is None:
+        return found
+    from bearerguard.fastapi_dependencies import mark_of_dependant  # noqa: PLC0415  see _routes
+
+    return found.plus(mark_of_dependant(dependant))
+
+
+def _scope(leaf: Leaf, method: str) -> dict[str, Any]:
+    """Make up a connection that goes to this route."""
+    kind = {"type": "websocket"} if method == WEBSOCKET else {"type": "http", "method": method}
+    host = [] if leaf.host is None else [(b"host", _filled(leaf.host).encode())]
+    path = _filled(leaf.path.replace("/*", "/{rest:path}"))
+    return {**kind, "path": path, "root_path": "", "query_string": b"", "headers": host}
+
+
+def _filled(template: str) -> str:
+    """Write something that fits into each variable part."""
+    _, written, converters = compile_path(template)
+    fitting = {
+        name: next((s for s in SAMPLES if _fits(converter, s)), SAMPLES[0])
+        for name, converter in converters.items()
+    }
+    return written.format(**fitting)
+
+
+def _fits(converter: Any, sample: str) -> bool:
+    return re.fullmatch(converter.regex, sample) is not None
