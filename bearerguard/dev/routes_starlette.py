@@ -8,13 +8,13 @@ class of views and a middleware below a mount are judged as callers meet them.
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
-from starlette.routing import Host, Router, WebSocketRoute, compile_path
+from starlette.routing import WebSocketRoute, compile_path
 
 from bearerguard import asgi, starlette
 from bearerguard.core.access import PUBLIC, Access
@@ -27,48 +27,24 @@ from bearerguard.dev.routes import (
     judged,
     merged,
 )
+from bearerguard.dev.routes_levels import Guarding, Leaf, Level, leaves, unwrapped
 from bearerguard.dev.routes_rules import own_routes
 from bearerguard.gate import METHODS, Gate
-from bearerguard.starlette_routing import find_endpoint, routes_behind, routes_of
+from bearerguard.starlette_routing import find_endpoint, routes_of
 
-Guarding = asgi.BearerAuthMiddleware
 # One of them fits every converter that Starlette knows. None is a path that somebody would open.
 SAMPLES = ("variable-part", "4711", "00000000-0000-4000-8000-000000000000")
 
 
-@dataclass(frozen=True)
-class Level:
-    """An application, or what is mounted in one: the guards before it, and how to get there."""
-
-    app: Any
-    guards: Sequence[Guarding]
-    route: Any = None
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A route to a view, or to an application that cannot be looked into."""
-
-    route: Any
-    path: str
-    host: str | None
-    levels: tuple[Level, ...]
-
-    @property
-    def endpoint(self) -> Any:
-        """What answers: a view, a class of views, or an application."""
-        return getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
-
-
 def read_starlette(app: Any) -> GuardedApp | None:
     """Read a Starlette or FastAPI application, also in ASGI middleware; None for any other."""
-    guards, names, inner = _unwrapped(app)
+    guards, names, inner = unwrapped(app)
     if routes_of(inner) is None:
         return None
     top = Level(inner, guards)
     gates = [guard.gate_now() for guard in guards]
     rows = [row for gate in gates for row in own_routes(gate)]
-    rows += [row for leaf in _leaves((top,), "", None) for row in _rows(leaf)]
+    rows += [row for leaf in leaves((top,), "", None) for row in _rows(leaf)]
     return GuardedApp(
         "FastAPI" if _is_fastapi(inner) else "Starlette",
         gates[0].guard if gates else None,
@@ -80,65 +56,6 @@ def read_starlette(app: Any) -> GuardedApp | None:
 def _is_fastapi(app: Any) -> bool:
     fastapi = sys.modules.get("fastapi")
     return fastapi is not None and isinstance(app, fastapi.FastAPI)
-
-
-def _unwrapped(app: Any) -> tuple[list[Guarding], list[str], Any]:
-    """Walk down the middleware to what has routes; give the guards and every middleware's name."""
-    guards: list[Guarding] = []
-    names: list[str] = []
-    while app is not None and not isinstance(app, Router):
-        if isinstance(app, Starlette):
-            names += [
-                getattr(added.cls, "__name__", str(added.cls)) for added in app.user_middleware
-            ]
-            guards += _guards_of(app)
-            break
-        names.append(type(app).__name__)
-        if isinstance(app, Guarding):
-            guards.append(app)
-        if not hasattr(app, "app"):
-            break
-        app = app.app
-    return guards, names, app
-
-
-def _guards_of(app: Starlette) -> Iterator[Guarding]:
-    """Give the guards that run, or, where nothing runs yet, make them as Starlette will."""
-    running: Any = app.middleware_stack
-    live = []
-    while running is not None and not isinstance(running, Router):
-        live += [running] if isinstance(running, Guarding) else []
-        running = getattr(running, "app", None)
-    if live:
-        yield from live
-        return
-    for added in app.user_middleware:
-        if isinstance(added.cls, type) and issubclass(added.cls, Guarding):
-            make: Any = added.cls
-            yield make(app.router, *added.args, **added.kwargs)
-
-
-def _leaves(levels: tuple[Level, ...], prefix: str, host: str | None) -> Iterator[Leaf]:
-    for route in _routes(levels[-1].app):
-        path = prefix + getattr(route, "path", "")
-        below = routes_behind(route)
-        guards, _, inner = _unwrapped(getattr(route, "app", None))
-        level = Level(inner, guards, route)
-        if below is None:
-            is_open_ended = hasattr(route, "routes")
-            yield Leaf(route, f"{path}/*" if is_open_ended else path, host, (*levels, level))
-        else:
-            named = route.host if isinstance(route, Host) else host
-            yield from _leaves((*levels, replace(level, app=inner)), path, named)
-
-
-def _routes(app: Any) -> Iterable[Any]:
-    routes = routes_of(app) or ()
-    if "fastapi" not in sys.modules:
-        return routes
-    from bearerguard.fastapi_routing import expanded  # noqa: PLC0415  see read_starlette
-
-    return [one for several in routes for one in expanded(several)]
 
 
 def _rows(leaf: Leaf) -> list[GuardedRoute]:

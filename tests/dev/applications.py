@@ -67,8 +67,12 @@ async def chat(socket):
     await socket.close()
 
 
-async def opaque(scope, receive, send):
-    await PlainTextResponse("ran")(scope, receive, send)
+class Opaque:
+    async def __call__(self, scope, receive, send):
+        await PlainTextResponse("ran")(scope, receive, send)
+
+
+opaque = Opaque()
 
 
 class Colour(Convertor):
@@ -92,6 +96,9 @@ class Versioned(Route):
     def matches(self, scope):
         found = super().matches(scope)
         return found if dict(scope["headers"]).get(b"version") else (type(found[0]).NONE, {})
+
+
+INNER_RULES = {"GET /inner": "inner:rule"}
 
 
 def starlette(guard, **arguments) -> Any:
@@ -118,7 +125,7 @@ def starlette(guard, **arguments) -> Any:
             Route("/application", opaque),
             WebSocketRoute("/chat", chat),
             Mount("/mounted", routes=[Route("/a", needing("a")), Mount("/deep", app=opaque)]),
-            Mount("/public", app=public(opaque_again)),
+            Mount("/public", app=public(Opaque())),
             Mount("/twice", app=inner),
             Mount("/router", app=Router([Route("/b", open_view)])),
             Host("api.example", app=Router([Route("/at-host", needing("host"))])),
@@ -133,13 +140,6 @@ def starlette(guard, **arguments) -> Any:
             )
         ],
     )
-
-
-INNER_RULES = {"GET /inner": "inner:rule"}
-
-
-async def opaque_again(scope, receive, send):
-    await PlainTextResponse("ran")(scope, receive, send)
 
 
 def fastapi(guard) -> Any:
