@@ -75,6 +75,7 @@ def _guards_of(app: Starlette) -> Iterator[Guarding]:
 
 
 def leaves(levels: tuple[Level, ...], prefix: str, host: str | None) -> Iterator[Leaf]:
+    """List what can be reached below the last level, in the order in which routes are tried."""
     for route in _routes(levels[-1].app):
         path = prefix + getattr(route, "path", "")
         below = routes_behind(route)

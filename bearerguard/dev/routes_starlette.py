@@ -77,7 +77,7 @@ def _methods(leaf: Leaf) -> Sequence[str]:
 def _row(leaf: Leaf, method: str) -> GuardedRoute:
     verdicts = list(_verdicts(leaf, method))
     endpoint = leaf.endpoint
-    name = getattr(endpoint, "__qualname__", type(endpoint).__name__)
+    name = getattr(endpoint, "__qualname__", type(endpoint).__name__).rpartition("<locals>.")[2]
     is_builtin = inspect.isfunction(endpoint) and endpoint.__module__.startswith("fastapi.")
     path = leaf.path if leaf.host is None else f"//{leaf.host}{leaf.path}"
     row = judged(method, path, name, verdicts, is_builtin=is_builtin)

@@ -15,7 +15,6 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from bearerguard import asgi, authenticated, wsgi
 from bearerguard import fastapi as for_fastapi
 from bearerguard import flask as for_flask
-from bearerguard import starlette as for_starlette
 from bearerguard.starlette import BearerAuthMiddleware, optional, public, requires
 
 
@@ -149,8 +148,8 @@ def fastapi(guard) -> Any:
     router = APIRouter(prefix="/router", dependencies=[guarding.requires("router")])
     token = Annotated[Any, guarding.requires("read")]
 
-    @app.get("/read/{id}")
-    def read(id: int, token: token) -> str:
+    @app.get("/read/{n}")
+    def read(n: int, token: token) -> str:
         return "ran"
 
     @app.post("/security")

@@ -3,25 +3,15 @@
 import asyncio
 import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import flask
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Mount, Route
-from starlette.testclient import TestClient, WebSocketDenialResponse
 from werkzeug.test import Client
 
-from bearerguard import ConfigurationError, Guard, asgi, wsgi
-from bearerguard import flask as for_flask
-from bearerguard import mcp as for_mcp
-from bearerguard.core.needs import authenticated
+from bearerguard import wsgi
 from bearerguard.dev.routes import look_at
 from bearerguard.gate import METHODS
-from bearerguard.starlette import BearerAuthMiddleware, requires
 
 spec = importlib.util.spec_from_file_location("apps", Path(__file__).with_name("applications.py"))
 apps = importlib.util.module_from_spec(spec)
