@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from bearerguard import __version__
-from bearerguard.cli import demo, routes
+from bearerguard.cli import demo, inspect, routes
 
 __all__ = ["main"]
 
-COMMANDS = (demo, routes)
+COMMANDS = (demo, inspect, routes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,8 +26,8 @@ class Output:
         self._console = None if as_json else _console(self._stream)
 
     def document(self, content: Mapping[str, Any] | Sequence[Any]) -> None:
-        """Print one JSON document."""
-        print(json.dumps(content, indent=2, ensure_ascii=False), file=self._stream)
+        """Print one JSON document, in ASCII: what came from a stranger may control a terminal."""
+        print(json.dumps(content, indent=2), file=self._stream)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print a line; ``style`` is a key of STYLES. Nothing in the text is taken as markup."""

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.cli.output import Output
@@ -87,13 +86,11 @@ def problems_of(found: "GuardedApp") -> list[str]:
 
 def grouped(routes: "list[GuardedRoute]") -> "list[tuple[str, GuardedRoute]]":
     """Put methods of a path together that differ in nothing else; give their names and one."""
-    groups: dict[GuardedRoute, list[str]] = {}
+    groups: dict[tuple[Any, ...], list[GuardedRoute]] = {}
     for route in routes:
-        groups.setdefault(replace(route, method=""), []).append(route.method)
-    named = {(route.method, route.path): route for route in routes}
-    return [
-        (", ".join(methods), named[methods[0], route.path]) for route, methods in groups.items()
-    ]
+        told = (route.path, route.endpoint, needs_of_route(route), route.is_decided)
+        groups.setdefault(told, []).append(route)
+    return [(", ".join(route.method for route in group), group[0]) for group in groups.values()]
 
 
 def needs_of_route(route: "GuardedRoute") -> str:

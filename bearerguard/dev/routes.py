@@ -137,9 +137,9 @@ def merged(routes: Sequence[GuardedRoute], methods: Sequence[str]) -> list[Guard
 
     HEAD is GET without a body (RFC 9110 section 9.3.2), and ``methods`` stand for every method.
     """
-    alike = {replace(route, method=EVERY_METHOD) for route in routes}
-    if len(alike) == 1 and {route.method for route in routes} >= {*methods}:
-        return list(alike)
+    first, *others = [replace(route, method=EVERY_METHOD) for route in routes]
+    if all(other == first for other in others) and {route.method for route in routes} >= {*methods}:
+        return [first]
     named = {route.method: route for route in routes}
     head, get = named.get("HEAD"), named.get("GET")
     if head is not None and get is not None and head == replace(get, method="HEAD"):
