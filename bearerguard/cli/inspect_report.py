@@ -1,4 +1,4 @@
-"""Prints what ``bearerguard inspect`` found. Any of it may be a stranger's words: all is escaped."""
+"""Prints what ``bearerguard inspect`` found, escaped: any of it may be a stranger's words."""
 
 import time
 from dataclasses import asdict, dataclass
