@@ -6,6 +6,7 @@ names them can be the reason for a refusal.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -14,6 +15,7 @@ from bearerguard.dev.loopback import loopback_url
 
 TIMEOUT_S = 10.0
 MOST_READ = 1_000_000
+OTHER = "{} does not answer as a local issuer does"
 NO_CREDENTIALS = Expected((401,), error=None)
 MALFORMED = Expected((400,), error="invalid_request")
 INVALID = Expected((401,), error="invalid_token")
@@ -70,25 +72,26 @@ class Issuer:
         """Mint a token that the API has to take."""
         wanted = {"audience": audience, "scope": scope}
         body = {name: value for name, value in wanted.items() if value is not None}
-        return str(self._ask("POST", "token", json=body)["access_token"])
+        found = self._ask("POST", "token", json=body)
+        if not found.get("access_token"):
+            raise AttackError(OTHER.format(self._url))
+        return found["access_token"]
 
     def bad_tokens(self, audience: str | None) -> dict[str, str]:
         """Make every bad token, by name."""
         params = {} if audience is None else {"audience": audience}
-        return dict(self._ask("GET", "bad-tokens", params=params))
+        return self._ask("GET", "bad-tokens", params=params)
 
-    def _ask(self, method: str, name: str, **more: object) -> dict[str, str]:
-        url = f"{self._url}/control/{name}"
+    def _ask(self, method: str, name: str, **more: Any) -> dict[str, str]:
         try:
-            answer = self._client.request(method, url, **more)  # type: ignore[arg-type]
+            answer = self._client.request(method, f"{self._url}/control/{name}", **more)
             answer.raise_for_status()
             found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise AttackError(
-                f"no local issuer at {self._url} ({error}); start one: bearerguard issuer"
-            ) from None
-        if not isinstance(found, dict):
-            raise AttackError(f"{url} does not answer as a local issuer does")
+            told = f"no local issuer at {self._url} ({error}); start one: bearerguard issuer"
+            raise AttackError(told) from None
+        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+            raise AttackError(OTHER.format(self._url))
         return found
 
 
@@ -102,8 +105,12 @@ def attack(
         AttackError: one of them cannot be reached.
     """
     target = loopback_url(url)
-    # No proxy and no redirect: nothing leaves this machine.
-    with httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT_S) as client:
+    # No proxy and no redirect: nothing leaves this machine. A connection for each request, so that
+    # none goes by what was said on it before.
+    alone = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(
+        trust_env=False, follow_redirects=False, timeout=TIMEOUT_S, limits=alone
+    ) as client:
         local = Issuer(issuer, client)
         good = local.good_token(audience, scope)
         bad = local.bad_tokens(audience)

@@ -1,5 +1,6 @@
 """The attack finds what is wrong with an API, and reaches nothing but this machine."""
 
+import functools
 import json
 import socket
 
@@ -9,17 +10,26 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bearerguard import RejectedError, cli
+from bearerguard import RejectedError, UnavailableError, cli
+from bearerguard.asgi import view_of
 from bearerguard.core.access import GUARDED
 from bearerguard.core.admission import credentials
-from bearerguard.core.needs import scope
-from bearerguard.asgi import view_of
+from bearerguard.dev import attack as attack_module
+from bearerguard.dev.attack_judgement import Reply, judge
+from bearerguard.dev.challenge_syntax import SyntaxProblem, bearer_challenge
 from bearerguard.dev.issuer import Issuer
+from bearerguard.dev.loopback import NotLoopbackError, loopback_url
 from bearerguard.dev.server import LocalServer
 from bearerguard.starlette import BearerAuthMiddleware, requires
 from bearerguard.testing import bad_tokens
 
 AUDIENCE = "https://orders.example"
+
+
+@functools.cache
+def made_once(issuer):
+    """Strangers' RSA keys take their time; one set serves every test."""
+    return bad_tokens(issuer)
 
 
 def control(issuer):
@@ -31,7 +41,7 @@ def control(issuer):
         return JSONResponse({"access_token": made})
 
     async def bad(request):
-        return JSONResponse(bad_tokens(issuer))
+        return JSONResponse(made_once(issuer))
 
     return Starlette(
         routes=[
@@ -124,36 +134,40 @@ BROKEN = {
 
 
 class Broken:
-    """A hand-written API with one mistake at each path, and none at /right."""
+    """A hand-written API with one mistake at each path of BROKEN, and oddities at some others."""
 
     def __init__(self, guard):
         self.guard = guard
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+        answer = await self.decide(scope)
+        if scope["path"] == "/endless" and answer is None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while (await receive())["type"] != "http.disconnect":
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
             return
-        answer = self.decide(view_of(scope), BROKEN.get(scope["path"].strip("/")), scope)
-        await (answer or JSONResponse({"view": "reached"}))(scope, receive, send)
+        await (answer or JSONResponse({}, headers={"set-cookie": "session=1"}))(
+            scope, receive, send
+        )
 
-    def decide(self, request, broken, scope):
-        if scope["path"] == "/open" or b"access_token=" in scope["query_string"] and scope["path"] == "/query":
+    async def decide(self, scope):
+        request, path = view_of(scope), scope["path"].strip("/")
+        fields = dict(scope["headers"])
+        if path == "open" or (path == "query" and scope["query_string"]):
             return None
-        if scope["path"] == "/cookies":
-            if b"session=1" in dict(scope["headers"]).get(b"cookie", b""):
-                return None
+        if path == "session" and fields.get(b"cookie") == b"session=1":
+            return None
         raw = None
         try:
             raw = credentials(request, GUARDED)
-            self.guard.verify(raw)
-        except RejectedError as refusal:
+            await self.guard.averify(raw)
+        except (RejectedError, UnavailableError) as refusal:
             written = self.guard.answer(refusal, GUARDED)
             answer = Refusal(written.body, written.status, dict(written.headers))
-            return answer if broken is None else broken[0](refusal.reason, answer, raw)
-        return JSONResponse({}, headers={"set-cookie": "session=1"})
+            if path == "long" and raw:
+                return Refusal(b"x" * 2_000_000, written.status, answer.headers_but_length())
+            return BROKEN[path][0](refusal.reason, answer, raw) if path in BROKEN else answer
+        return None
 
 
 class Refusal(Response):
@@ -176,7 +190,6 @@ def guarded_url(local_issuer):
         return JSONResponse({})
 
     guarding = Middleware(BearerAuthMiddleware, guard=local_issuer.guard())
-    stranger = Middleware(BearerAuthMiddleware, guard=Issuer(audience="x").guard())
     server = LocalServer(
         Starlette(
             routes=[Route("/orders", orders, methods=["GET", "POST"])],
@@ -209,6 +222,210 @@ def test_each_mistake_of_an_api_is_found(name, attack, broken_url):
 
     assert code == 1
     assert told in wrong[where]
+
+
+def test_a_token_in_the_query_must_not_count(attack, broken_url):
+    """RFC 6750 section 5.3, RFC 9700 section 4.3.2."""
+    assert attack(f"{broken_url}/query")[1] == {
+        "token in the query": "ACCEPTED with 200; expected 401"
+    }
+
+
+@pytest.mark.parametrize("path", ["session", "endless", "long", "right"])
+def test_an_api_that_refuses_rightly_is_not_accused(path, attack, broken_url):
+    """Not for a session that a good token began, nor for answers that go on and on."""
+    assert attack(f"{broken_url}/{path}") == (0, {})
+
+
+def test_an_open_route_accepts_everything(attack, broken_url):
+    code, wrong = attack(f"{broken_url}/open")
+
+    assert code == 1
+    assert wrong["no token"] == "ACCEPTED with 200; expected 401"
+    assert "a good token" not in wrong
+
+
+def test_an_api_for_another_issuer_is_told_from_one_that_refuses_rightly(
+    guarded_url, issuer_url, capsys
+):
+    code = cli.main(
+        [
+            "attack",
+            f"{guarded_url}/orders",
+            "--issuer",
+            issuer_url,
+            "--audience",
+            "https://x.example",
+        ]
+    )
+
+    shown = capsys.readouterr().out
+    assert code == 1
+    assert "answers 401 to a good token, so that its refusals prove nothing" in shown
+    assert "https://x.example" in shown
+
+
+def test_the_audience_of_the_settings_is_the_audience_of_the_tokens(
+    guarded_url, attack, monkeypatch
+):
+    monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://x.example, https://y.example")
+
+    assert "a good token" in attack(f"{guarded_url}/orders")[1]
+
+
+def test_the_table_names_each_request_and_the_verdict(guarded_url, broken_url, issuer_url, capsys):
+    good = cli.main(["attack", f"{guarded_url}/orders", "--issuer", issuer_url])
+    shown = capsys.readouterr().out
+    bad = cli.main(["attack", f"{broken_url}/accepts-expired", "--issuer", issuer_url])
+    found = capsys.readouterr().out
+
+    assert (good, bad) == (0, 1)
+    assert "requests, all right." in shown
+    assert "requests, 1 wrong." in found
+    (line,) = [line for line in found.splitlines() if line.startswith("expired ")]
+    assert line.split(maxsplit=4)[1:] == [
+        "401",
+        "invalid_token",
+        "200",
+        "ACCEPTED with 200; expected 401",
+    ]
+
+
+def test_no_token_is_printed(guarded_url, issuer_url, capsys):
+    cli.main(["attack", f"{guarded_url}/orders", "--issuer", issuer_url, "--json"])
+
+    assert "eyJ" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "http://10.0.0.1/",
+        "http://0.0.0.0:8000/",
+        "http://127.0.0.1.nip.example/",
+        "http://localhost.example/",
+        "http://2130706433/",
+        "http://127.1/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://user@127.0.0.1/",
+        "http://127.0.0.1@example.com/",
+        "http://127.0.0.1\\@example.com/",
+        "http:///orders",
+        "ftp://127.0.0.1/",
+        "127.0.0.1:8000",
+        "http://[127.0.0.1",
+        "http://127.0.0.1:99999999/",
+    ],
+)
+def test_nothing_is_fired_at_another_machine(url, issuer_url, capsys):
+    for arguments in (
+        ["attack", url, "--issuer", issuer_url],
+        ["attack", issuer_url, "--issuer", url],
+    ):
+        assert cli.main(arguments) == 2
+        assert "bearerguard attack: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1/x", "http://[::1]:1/x", "http://127.9.9.9:1/x"]
+)
+def test_each_name_of_this_machine_is_taken(url):
+    assert loopback_url(url).path == "/x"
+
+
+def test_a_localhost_that_leads_elsewhere_is_not_taken(monkeypatch):
+    elsewhere = [(2, 1, 6, "", ("127.0.0.1", 80)), (2, 1, 6, "", ("10.0.0.1", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: elsewhere)
+
+    with pytest.raises(NotLoopbackError, match="does not lead to this machine"):
+        loopback_url("http://localhost/")
+
+
+def test_a_localhost_without_an_address_is_not_taken(monkeypatch):
+    def unknown(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    with pytest.raises(NotLoopbackError, match="write 127"):
+        loopback_url("http://localhost/")
+
+
+def test_a_proxy_of_the_environment_is_not_used(attack, guarded_url, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    assert attack(f"{guarded_url}/orders") == (0, {})
+
+
+@pytest.fixture
+def closed_url():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_without_an_issuer_the_command_says_how_to_start_one(guarded_url, closed_url, capsys):
+    assert cli.main(["attack", guarded_url, "--issuer", closed_url]) == 2
+    assert "start one: bearerguard issuer" in capsys.readouterr().err
+
+
+def test_an_api_that_does_not_answer_is_told(issuer_url, closed_url, capsys):
+    assert cli.main(["attack", closed_url, "--issuer", issuer_url]) == 2
+    assert "gave no answer to 'good'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", [["no", "issuer"], {"access_token": 7}, {"token": "x"}])
+def test_something_else_at_the_address_of_the_issuer_is_told(answer, guarded_url, capsys):
+    async def other(scope, receive, send):
+        await JSONResponse(answer)(scope, receive, send)
+
+    server = LocalServer(other)
+    server.start()
+    try:
+        assert cli.main(["attack", guarded_url, "--issuer", server.url]) == 2
+        assert "does not answer as a local issuer does" in capsys.readouterr().err
+    finally:
+        server.stop()
+
+
+def test_a_good_token_that_meets_a_server_error_is_a_finding():
+    assert attack_module._good(Reply(500), "x").problems == ("a good token is answered 500",)
+
+
+def test_a_refusal_of_a_good_token_has_to_say_why():
+    """RFC 6750 section 3.1: insufficient_scope."""
+    fields = (("www-authenticate", 'Bearer realm="a"'), ("cache-control", "no-store"))
+
+    (problem,) = attack_module._good(Reply(403, fields), "x").problems
+
+    assert problem == "the challenge says no error; error insufficient_scope"
+
+
+def test_a_server_may_refuse_a_huge_field_in_its_own_way():
+    assert judge(Reply(431), attack_module.EXPECTED["oversized"], ("Bearer x",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "parameters"),
+    [
+        (
+            'Bearer realm="a, Bearer error=x", scope="b c"',
+            {"realm": "a, Bearer error=x", "scope": "b c"},
+        ),
+        ('Basic realm="x", bearer ERROR=invalid_token', {"error": "invalid_token"}),
+        ('Negotiate abc==, Bearer realm="a\\"b"', {"realm": 'a"b'}),
+    ],
+)
+def test_every_way_to_write_a_challenge_is_understood(field, parameters):
+    """RFC 9110 section 11.6.1: several challenges, token68, and quoted strings."""
+    assert bearer_challenge(field) == parameters
+
+
+def test_a_challenge_beyond_all_bounds_is_not_parsed():
+    with pytest.raises(SyntaxProblem, match="malformed"):
+        bearer_challenge("Bearer " + "a=b," * 5000)
 
 
 def test_a_guarded_application_makes_no_mistake(attack, guarded_url):
