@@ -11,7 +11,7 @@ from bearerguard.cli.output import Output
 # More than any server takes as a header field.
 MOST_READ = 1_000_000
 # What people copy along with a token.
-IN_FRONT = re.compile(r"(?:authorization:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+IN_FRONT = re.compile(r"(?:authorization:\s*)?(?:bearer(?:\s+|$))?", re.IGNORECASE)
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -41,13 +41,14 @@ def read_starlette(app: Any) -> GuardedApp | None:
     guards, names, inner = unwrapped(app)
     if routes_of(inner) is None:
         return None
-    top = Level(inner, guards)
-    gates = [guard.gate_now() for guard in guards]
-    rows = [row for gate in gates for row in own_routes(gate)]
-    rows += [row for leaf in leaves((top,), "", None) for row in _rows(leaf)]
+    found = list(leaves((Level(inner, guards),), "", None))
+    # Those of the whole application first; there may be others below a mount.
+    every = [*guards, *(one for leaf in found for level in leaf.levels for one in level.guards)]
+    rows = [row for guard in guards for row in own_routes(guard.gate_now())]
+    rows += [row for leaf in found for row in _rows(leaf)]
     return GuardedApp(
         "FastAPI" if _is_fastapi(inner) else "Starlette",
-        gates[0].guard if gates else None,
+        every[0].gate_now().guard if every else None,
         first_of_each(rows),
         names,
     )
