@@ -140,7 +140,4 @@ def _check(check: "CheckReport") -> dict[str, Any]:
 
 
 def _fact(fact: object) -> str:
-    """Write a fact; several names in a set have no order of their own."""
-    if isinstance(fact, set | frozenset):
-        return ", ".join(sorted(map(str, fact)))
     return ", ".join(map(str, fact)) if isinstance(fact, list | tuple) else str(fact)

@@ -94,19 +94,27 @@ def _verdicts(leaf: Leaf, method: str) -> Iterator[tuple[Gate, Access]]:
     scope = _scope(leaf, method)
     for level in leaf.levels:
         if level.route is not None:
-            scope |= level.route.matches(scope)[1]
+            scope |= _below(level.route, scope)
         if isinstance(level.app, Starlette):
             scope["app"] = level.app
         for guard in level.guards:
             gate = guard.gate_now()
             request = asgi.view_of(scope)
-            if gate.asks_if_ready(request):
+            if gate.asks_if_ready(request) and method != WEBSOCKET:
                 yield gate, PUBLIC
                 continue
             mark = guard.mark_for(scope, request)
             if mark is UNMARKED and find_endpoint(guard.app, scope) is None:
                 mark = _mark_for_unfound(guard, leaf, method)
             yield gate, mark.on(gate.table.access(request))
+
+
+def _below(route: Any, scope: dict[str, Any]) -> Any:
+    """Give what a route adds to a connection that goes there."""
+    try:
+        return route.matches(scope)[1]
+    except Exception:  # noqa: BLE001  a converter that a made-up path breaks, see find_endpoint
+        return {}
 
 
 def _mark_for_unfound(guard: Guarding, leaf: Leaf, method: str) -> Mark:

@@ -316,6 +316,8 @@ def test_no_token_is_printed(guarded_url, issuer_url, capsys):
         "127.0.0.1:8000",
         "http://[127.0.0.1",
         "http://127.0.0.1:99999999/",
+        "http://127.0.0.1:port/",
+        "http://127.0.0.1/\x00",
     ],
 )
 def test_nothing_is_fired_at_another_machine(url, issuer_url, capsys):

@@ -350,15 +350,29 @@ def test_malformed_credentials_are_a_check_of_their_own(local, document):
 
 def test_nothing_that_controls_a_terminal_gets_out(local, inspect):
     """Control characters, the C1 range, and what turns the direction of text."""
-    hostile = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\x7f\u202e\u2066\ud800é" + "x" * 5000
-    raw = local.token(**{hostile: hostile, "aud": [hostile], "sub": hostile, "exp": 9e999})
-    raw_with_header = local.token(header={"kid": hostile, "typ": hostile})
+    hostile = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\x7f\u202e\u2066é"
+    tokens = [
+        local.token(**{hostile: hostile}, aud=[hostile]),
+        local.token(sub=hostile, exp=1),
+        local.token(iss=hostile + "x" * 5000),
+        local.token(header={"kid": hostile, "typ": hostile}),
+        local.token(sub="\ud800"),
+        hostile,
+    ]
 
-    for token in (local.token(**{hostile: hostile}), raw_with_header, raw):
+    for token in tokens:
         for more in ([], ["--json"]):
             shown = inspect(token, *more)[1]
             for text in (shown.out, shown.err):
                 assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_what_a_claim_says_is_still_told(local, inspect, document):
+    """An escape is shown as one, and JSON gives the very text back."""
+    raw = local.token(sub="\x1b[2J\u202eé")
+
+    assert 'sub        "\\u001b[2J\\u202eé"' in inspect(raw)[1].out
+    assert document(raw)[1]["claims"]["sub"] == "\x1b[2J\u202eé"
 
 
 def test_a_token_as_deep_as_a_well_is_refused_and_told(local, inspect, sign_bytes):

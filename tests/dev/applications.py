@@ -86,6 +86,16 @@ class Colour(Convertor):
         return value
 
 
+class Breaking(Colour):
+    """One that many a path breaks."""
+
+    regex = "[^/]+"
+
+    def convert(self, value):
+        return int(value)
+
+
+register_url_convertor("breaks_in_the_tests", Breaking())
 register_url_convertor("colour_of_the_tests", Colour())
 
 
@@ -121,6 +131,9 @@ def starlette(guard, **arguments) -> Any:
             Versioned("/versioned", needing("versioned")),
             Route("/options", needing("options"), methods=["OPTIONS"]),
             Route("/conflict", needing("conflict")),
+            Route("/readyz", needing("never"), methods=["GET", "POST"]),
+            Route("/broken/{c:breaks_in_the_tests}", needing("broken")),
+            Mount("/mount/{c:breaks_in_the_tests}", app=opaque),
             Route("/application", opaque),
             WebSocketRoute("/chat", chat),
             Mount("/mounted", routes=[Route("/a", needing("a")), Mount("/deep", app=opaque)]),
@@ -154,6 +167,10 @@ def fastapi(guard) -> Any:
 
     @app.post("/security")
     def security(token: Annotated[Any, Security(guarding.token, scopes=["one", "two"])]) -> str:
+        return "ran"
+
+    @app.get("/colour/{c:colour_of_the_tests}")
+    def colour(c: str, token: token) -> str:
         return "ran"
 
     @app.get("/plain")

@@ -29,6 +29,7 @@ spec.loader.exec_module(apps)
 PUBLIC = ["/healthz", "/docs/*", "/openapi.json"]
 # What stands in the place of a variable part.
 PARTS = {"int": "4", "uuid": "00000000-0000-4000-8000-000000000000", "path": "a/b"}
+PARTS |= {"breaks_in_the_tests": "4"}
 PARTS |= {"colour_of_the_tests": "red", "": "4"}
 
 
@@ -132,6 +133,7 @@ def test_what_nobody_decided_is_told_from_what_somebody_did(guard):
     assert undecided == {
         *("GET /orders", "GET /plain", "POST /plain", "PUT /plain"),
         *("* /application", "* /mounted/deep/*", "GET /twice/free"),
+        "* /mount/{c:breaks_in_the_tests}/*",
     }
 
 
