@@ -113,22 +113,26 @@ def reflects_in_header(reason, answer, raw):
 
 
 BROKEN = {
-    "accepts-expired": (accepts_expired, "expired", "ACCEPTED with 200; expected 401"),
-    "accepts-unsigned": (accepts_unsigned, "unsigned", "ACCEPTED with 200; expected 401"),
-    "answers-500": (answers_500, "garbage", "500, a server error; expected 401"),
-    "answers-403": (answers_403, "expired", "403; expected 401"),
+    "accepts-expired": (accepts_expired, "expired", "ACCEPTED"),
+    "accepts-unsigned": (accepts_unsigned, "unsigned", "ACCEPTED"),
+    "answers-500": (answers_500, "garbage", "a server error"),
+    "answers-403": (answers_403, "expired", "wrong status"),
     "no-challenge": (has_no_challenge, "no token", "no WWW-Authenticate"),
     "reflects-in-body": (reflects_in_body, "forged", "repeats what was sent"),
     "reflects-in-header": (reflects_in_header, "forged", "repeats what was sent"),
-    "redirects": (redirects_to_login, "no token", "307; expected 401"),
+    "redirects": (redirects_to_login, "no token", "wrong status"),
     "cached": (is_cached, "forged", "no Cache-Control: no-store"),
     "no-quotes": (with_challenge("Bearer realm=a b"), "forged", "malformed"),
     "another-scheme": (with_challenge('Basic realm="a"'), "forged", "no Bearer challenge"),
     "bare": (with_challenge("Bearer"), "forged", "no parameter"),
     "twice": (with_challenge('Bearer realm="a", Realm="b"'), "forged", "stands twice"),
-    "no-error": (with_challenge('Bearer realm="a"'), "forged", "says no error; error invalid"),
-    "other-error": (with_challenge('Bearer error="x"'), "forged", "another error"),
-    "error-too-early": (with_challenge('Bearer error="invalid_token"'), "no token", "no error"),
+    "no-error": (with_challenge('Bearer realm="a"'), "forged", "the challenge has no error"),
+    "other-error": (with_challenge('Bearer error="x"'), "forged", "a wrong error"),
+    "error-too-early": (
+        with_challenge('Bearer error="invalid_token"'),
+        "no token",
+        "a wrong error",
+    ),
     "odd-scope": (with_challenge('Bearer scope="a\\"b"'), "forged", "scope has a character"),
 }
 
@@ -226,9 +230,7 @@ def test_each_mistake_of_an_api_is_found(name, attack, broken_url):
 
 def test_a_token_in_the_query_must_not_count(attack, broken_url):
     """RFC 6750 section 5.3, RFC 9700 section 4.3.2."""
-    assert attack(f"{broken_url}/query")[1] == {
-        "token in the query": "ACCEPTED with 200; expected 401"
-    }
+    assert attack(f"{broken_url}/query")[1] == {"token in the query": "ACCEPTED"}
 
 
 @pytest.mark.parametrize("path", ["session", "endless", "long", "right"])
@@ -241,7 +243,7 @@ def test_an_open_route_accepts_everything(attack, broken_url):
     code, wrong = attack(f"{broken_url}/open")
 
     assert code == 1
-    assert wrong["no token"] == "ACCEPTED with 200; expected 401"
+    assert wrong["no token"] == "ACCEPTED"
     assert "a good token" not in wrong
 
 
@@ -287,7 +289,7 @@ def test_the_table_names_each_request_and_the_verdict(guarded_url, broken_url, i
         "401",
         "invalid_token",
         "200",
-        "ACCEPTED with 200; expected 401",
+        "ACCEPTED",
     ]
 
 
@@ -402,7 +404,7 @@ def test_a_refusal_of_a_good_token_has_to_say_why():
 
     (problem,) = attack_module._good(Reply(403, fields), "x").problems
 
-    assert problem == "the challenge says no error; error insufficient_scope"
+    assert problem == "the challenge has no error"
 
 
 def test_a_server_may_refuse_a_huge_field_in_its_own_way():
