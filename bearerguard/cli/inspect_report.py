@@ -84,8 +84,11 @@ def _print_decision(output: "Output", target: "Target", inspection: "Inspection"
 
 
 def _print_failure(output: "Output", failure: "CheckReport") -> None:
-    output.line(f"refused by the check {failure.name}: {failure.reason}", "bad")
-    facts = {"expected": failure.expected, "found": failure.found, "mend": failure.hint}
+    is_refused = failure.passed is False
+    told = "refused by the check" if is_refused else "nobody can know, because of the check"
+    output.line(f"{told} {failure.name}: {failure.reason}", "bad")
+    hint = failure.hint if is_refused else "bearerguard doctor says why the issuer gives no answer"
+    facts = {"expected": failure.expected, "found": failure.found, "mend": hint}
     for name, fact in facts.items():
         if fact is not None:
             output.line(f"  {name:8}  {visible(_fact(fact))}")

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bearerguard.core.access import Access
 from bearerguard.core.needs import Need, all_of, authenticated, both
+from bearerguard.gate import Gate
 
 if TYPE_CHECKING:
-    from bearerguard.gate import Gate
+    from bearerguard.core.marks import Mark
     from bearerguard.guard import Guard
 
+# What a gate asks for; None stands for one that was asked already.
+Verdict = tuple[Gate | None, Access]
 # What a caller has to bring: "token" is any valid one, "nobody" a path that no rule names.
 Admits = Literal["public", "optional", "token", "need", "nobody"]
 # Stands for the variable parts of a path; no entry of a table can name it (access_table.VARIABLE).
@@ -53,6 +56,13 @@ class GuardedRoute:
         """Tell whether a request goes to this route, going by its path alone."""
         wanted = "GET" if method == "HEAD" and self.method != "HEAD" else method
         return self.method in (EVERY_METHOD, wanted) and bool(_pattern(self.path).fullmatch(path))
+
+    def unless_unenforced(self, mark: "Mark") -> "GuardedRoute":
+        """Call the route unguarded where its view needs something, and nobody reads that."""
+        if not mark.needs:
+            return self
+        need = both(self.need, mark.alone.need)
+        return replace(self, admits="need", need=need, is_guarded=False)
 
     def access(self) -> Access:
         """Give what a request to this route has to bring."""
@@ -114,7 +124,7 @@ def judged(
     method: str,
     path: str,
     endpoint: str,
-    verdicts: Sequence[tuple["Gate", Access]],
+    verdicts: Sequence[Verdict],
     *,
     is_builtin: bool = False,
 ) -> GuardedRoute:
@@ -126,7 +136,7 @@ def judged(
     asked = [access for _, access in verdicts]
     need: Need | None = None
     for gate, access in verdicts:
-        need = both(need, required_of(gate, access))
+        need = both(need, access.need if gate is None else required_of(gate, access))
     is_decided = any(a.need is not None or a.public or a.optional for a in asked)
     admits = _admits(asked, need)
     return GuardedRoute(method, path, endpoint, admits, need, is_decided, is_builtin=is_builtin)
@@ -155,7 +165,7 @@ def first_of_each(routes: Iterable[GuardedRoute]) -> list[GuardedRoute]:
     return list(found.values())
 
 
-def required_of(gate: "Gate", access: Access) -> Need | None:
+def required_of(gate: Gate, access: Access) -> Need | None:
     """Add the scopes that the settings require of every token to what a route needs."""
     scopes = gate.guard.settings.required_scopes
     if not scopes or (access.need is None and (access.public or access.optional)):

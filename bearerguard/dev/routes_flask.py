@@ -1,12 +1,10 @@
 """Reads what the routes of a Flask application need, as the extension does for each request."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import flask
 
-from bearerguard.core.access import Access
 from bearerguard.core.access_table import VARIABLE
 from bearerguard.core.marks import mark_of
 from bearerguard.core.request import RequestView
@@ -14,6 +12,7 @@ from bearerguard.dev.routes import (
     VARIABLE_PART,
     GuardedApp,
     GuardedRoute,
+    Verdict,
     first_of_each,
     judged,
     merged,
@@ -64,7 +63,7 @@ def _row(
     app: flask.Flask, rule: Any, method: str, around: Sequence["Gate"], own: "Gate | None"
 ) -> GuardedRoute:
     request = RequestView(method, VARIABLE.sub(VARIABLE_PART, rule.rule), None, ())
-    verdicts: list[tuple[Gate, Access]] = [(gate, gate.table.access(request)) for gate in around]
+    verdicts: list[Verdict] = [(gate, gate.table.access(request)) for gate in around]
     if own is not None:
         verdicts.append((own, mark_of_view(app, rule, request).on(own.table.access(request))))
     view = app.view_functions.get(rule.endpoint)
@@ -73,8 +72,7 @@ def _row(
     path = f"//{host}{rule.rule}" if host else rule.rule
     row = judged(method, path, rule.endpoint, verdicts, is_builtin=is_builtin)
     # Flask refuses to run a view that needs something where the extension is not there.
-    is_unenforced = own is None and bool(mark_of(view, method).needs)
-    return replace(row, is_guarded=False) if is_unenforced else row
+    return row if own is not None else row.unless_unenforced(mark_of(view, method))
 
 
 def _is_automatic(rule: Any, method: str) -> bool:

@@ -17,23 +17,30 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.routing import WebSocketRoute, compile_path
 
 from bearerguard import asgi, starlette
-from bearerguard.core.access import PUBLIC, Access
+from bearerguard.core.access import PUBLIC
 from bearerguard.core.marks import UNMARKED, Mark, mark_of
+from bearerguard.core.needs import authenticated
 from bearerguard.dev.routes import (
+    EVERY_METHOD,
     WEBSOCKET,
     GuardedApp,
     GuardedRoute,
+    Verdict,
     first_of_each,
     judged,
     merged,
 )
 from bearerguard.dev.routes_levels import Guarding, Leaf, Level, leaves, unwrapped
-from bearerguard.dev.routes_rules import own_routes
-from bearerguard.gate import METHODS, Gate
+from bearerguard.dev.routes_rules import own_routes, read_table
+from bearerguard.gate import METHODS
 from bearerguard.starlette_routing import find_endpoint, routes_of
 
 # One of them fits every converter that Starlette knows. None is a path that somebody would open.
 SAMPLES = ("variable-part", "4711", "00000000-0000-4000-8000-000000000000")
+
+# A server of MCP is one endpoint for everybody with a token: to take this middleware decides that.
+FOR_MCP = "bearerguard.mcp"
+ANY_TOKEN = Mark(needs=(authenticated,))
 
 
 def read_starlette(app: Any) -> GuardedApp | None:
@@ -62,7 +69,38 @@ def _is_fastapi(app: Any) -> bool:
 def _rows(leaf: Leaf) -> list[GuardedRoute]:
     if isinstance(leaf.route, WebSocketRoute):
         return [_row(leaf, WEBSOCKET)]
+    inside = _inside(leaf)
+    if inside is not None:
+        return [_mounted(leaf, row) for row in inside.routes]
     return merged([_row(leaf, method) for method in _methods(leaf)], METHODS)
+
+
+def _inside(leaf: Leaf) -> GuardedApp | None:
+    """Read what is mounted here, where it is a Flask application or has a table of its own."""
+    app = getattr(leaf.route, "app", None)
+    if not leaf.path.endswith("/*"):
+        return None
+    if "flask" in sys.modules:
+        from bearerguard.dev.routes_flask import read_flask  # noqa: PLC0415  see routes.look_at
+
+        found = read_flask(app)
+        if found is not None:
+            return found
+    has_table = any(one.gate_now().table.rules is not None for one in leaf.levels[-1].guards)
+    return read_table(app) if has_table else None
+
+
+def _mounted(leaf: Leaf, row: GuardedRoute) -> GuardedRoute:
+    """Add what the guards before a mount ask for to what stands in it."""
+    path = leaf.path.removesuffix("/*") + ("/*" if row.path == "*" else row.path)
+    here = replace(leaf.levels[-1], guards=())
+    outside = replace(leaf, path=path, levels=(*leaf.levels[:-1], here))
+    method = "GET" if row.method == EVERY_METHOD else row.method
+    verdicts: list[Verdict] = list(_verdicts(outside, method))
+    verdicts += [(None, row.access())] if row.is_guarded else []
+    found = judged(row.method, path, row.endpoint, verdicts, is_builtin=row.is_builtin)
+    is_unenforced = not row.is_guarded and row.need is not None
+    return replace(found, is_guarded=False) if is_unenforced else found
 
 
 def _methods(leaf: Leaf) -> Sequence[str]:
@@ -85,11 +123,10 @@ def _row(leaf: Leaf, method: str) -> GuardedRoute:
     guards = [guard for level in leaf.levels for guard in level.guards]
     reads_marks = any(isinstance(guard, starlette.BearerAuthMiddleware) for guard in guards)
     # Nothing tells the wrapper of such a view that anybody authenticated: it answers 500.
-    is_unenforced = not reads_marks and bool(_mark_of_leaf(leaf, method).needs)
-    return replace(row, is_guarded=False) if is_unenforced else row
+    return row if reads_marks else row.unless_unenforced(_mark_of_leaf(leaf, method))
 
 
-def _verdicts(leaf: Leaf, method: str) -> Iterator[tuple[Gate, Access]]:
+def _verdicts(leaf: Leaf, method: str) -> Iterator[Verdict]:
     """Ask each guard on the way, in the state in which the connection gets to it."""
     scope = _scope(leaf, method)
     for level in leaf.levels:
@@ -106,6 +143,8 @@ def _verdicts(leaf: Leaf, method: str) -> Iterator[tuple[Gate, Access]]:
             mark = guard.mark_for(scope, request)
             if mark is UNMARKED and find_endpoint(guard.app, scope) is None:
                 mark = _mark_for_unfound(guard, leaf, method)
+            if mark is UNMARKED and type(guard).__module__ == FOR_MCP:
+                mark = ANY_TOKEN
             yield gate, mark.on(gate.table.access(request))
 
 

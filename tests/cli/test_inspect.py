@@ -189,11 +189,11 @@ def test_on_a_public_route_credentials_are_not_looked_at(local, application, ins
     assert shown.out.endswith("admitted\n")
 
 
-def test_a_path_without_a_route_is_told(local, application, document):
-    code, found = document(local.token(), "--app", "users_api:app", "--route", "GET /nowhere")
+def test_a_path_without_a_route_is_told(local, application, inspect):
+    code, shown = inspect(local.token(), "--app", "users_api:app", "--route", "GET /nowhere")
 
     assert code == 0
-    assert "no route takes GET /nowhere" in found["notes"][0]
+    assert "note: no route takes GET /nowhere" in shown.out
 
 
 def test_without_a_route_the_guard_of_the_application_decides(local, application, document):
@@ -303,6 +303,16 @@ def test_an_issuer_that_is_down_is_told_from_a_bad_token(local, document):
         "issuer_unavailable",
     )
     assert "the issuer is down" in found["first_failure"]["found"]
+
+
+def test_the_text_does_not_call_a_token_refused_that_nobody_could_check(local, inspect):
+    local.is_down = True
+
+    _, shown = inspect(local.token())
+
+    assert "nobody can know, because of the check key: issuer_unavailable" in shown.out
+    assert "bearerguard doctor" in shown.out
+    assert "the caller gets 503" in shown.out
 
 
 def test_what_decides_is_the_first_check_that_did_not_pass(local, document):

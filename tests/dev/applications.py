@@ -11,10 +11,12 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from werkzeug.test import Client
 
 from bearerguard import asgi, authenticated, wsgi
 from bearerguard import fastapi as for_fastapi
 from bearerguard import flask as for_flask
+from bearerguard import mcp as for_mcp
 from bearerguard.starlette import BearerAuthMiddleware, optional, public, requires
 
 
@@ -152,6 +154,37 @@ def starlette(guard, **arguments) -> Any:
             )
         ],
     )
+
+
+class Bridge:
+    """A WSGI application as one of ASGI, as a2wsgi makes it."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        path = scope["path"].removeprefix(scope["root_path"])
+        headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        answer = Client(self.app).open(path, method=scope["method"], headers=headers)
+        await PlainTextResponse("", answer.status_code)(scope, receive, send)
+
+
+def mounts(guard) -> Any:
+    """A Flask application and a table of rules below a guarded Starlette application."""
+    around = asgi.BearerAuthMiddleware(opaque, guard=guard, rules=INNER_RULES)
+    middleware = [Middleware(BearerAuthMiddleware, guard=guard)]
+    routes = [
+        Mount("/flask", app=Bridge(flask_app(guard))),
+        Mount("/docs/bare", app=Bridge(rules_around_flask(guard))),
+        Mount("/table", app=around),
+        Mount("/opaque", app=opaque, middleware=middleware),
+    ]
+    return Starlette(routes=routes, middleware=middleware)
+
+
+def mcp(guard) -> Any:
+    app = Starlette(routes=[Route("/mcp", opaque), Route("/healthz", view)])
+    return for_mcp.BearerAuthMiddleware(app, guard=guard)
 
 
 def fastapi(guard) -> Any:
@@ -294,6 +327,8 @@ APPLICATIONS = {
     "wsgi": plain_wsgi,
     "unruled asgi": unruled_asgi,
     "every path": every_path,
+    "mcp": mcp,
+    "mounts": mounts,
     "rules around flask": rules_around_flask,
     "rules around starlette": rules_around_starlette,
 }

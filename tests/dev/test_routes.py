@@ -177,6 +177,13 @@ def test_middleware_is_named_from_the_outside_in(guard, guarding):
     assert look_at(around).middleware == ["BearerAuthMiddleware", "BearerGuard"]
 
 
+def test_a_server_of_mcp_is_decided_about_by_its_middleware(guard):
+    """Its one endpoint is nobody's view that could be decorated."""
+    assert {
+        name: (route.admits, route.is_decided) for name, route in read(apps.mcp(guard)).items()
+    } == {"* /mcp": ("token", True), "GET /healthz": ("public", True)}
+
+
 def test_of_two_guards_both_are_asked(guard):
     app = flask.Flask("x", static_folder=None)
     for_flask.BearerGuard(app, guard=guard)
@@ -378,3 +385,26 @@ def test_the_route_of_a_path_is_the_most_particular_one(method, path, endpoint):
     found = ROUTES.route_for(method, path)
 
     assert (None if found is None else found.endpoint) == endpoint
+
+
+def test_what_stands_in_a_mount_is_listed_with_what_the_guards_before_it_ask_for(guard):
+    routes = read(apps.mounts(guard))
+
+    assert str(routes["GET /flask/item/<int:n>"].need) == "scope item"
+    assert routes["GET /table/inner"].endpoint == "Opaque"
+    assert "GET /flask/static/<path:filename>" in routes
+
+
+def test_a_need_of_a_mounted_view_that_nothing_enforces_is_no_guard(guard, guarding):
+    inner = flask.Flask("x", static_folder=None)
+    inner.add_url_rule("/x", "x", for_flask.requires("a")(lambda: "ran"))
+    inner.add_url_rule("/y", "y", lambda: "ran")
+    routes = read(starlette(guarding, routes=[Mount("/in", app=apps.Bridge(inner))]))
+
+    assert [routes[f"GET /in{path}"].is_guarded for path in ("/x", "/y")] == [False, True]
+
+
+def test_without_flask_nothing_mounted_is_looked_for(guarding, monkeypatch):
+    monkeypatch.delitem(sys.modules, "flask")
+
+    assert [*read(starlette(guarding, routes=[Mount("/in", app=apps.opaque)]))] == ["* /in/*"]
