@@ -17,7 +17,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.routing import WebSocketRoute, compile_path
 
 from bearerguard import asgi, starlette
-from bearerguard.core.access import PUBLIC
+from bearerguard.core.access import GUARDED, PUBLIC, Access
 from bearerguard.core.marks import UNMARKED, Mark, mark_of
 from bearerguard.core.needs import authenticated
 from bearerguard.dev.routes import (
@@ -40,7 +40,7 @@ SAMPLES = ("variable-part", "4711", "00000000-0000-4000-8000-000000000000")
 
 # A server of MCP is one endpoint for everybody with a token: to take this middleware decides that.
 FOR_MCP = "bearerguard.mcp"
-ANY_TOKEN = Mark(needs=(authenticated,))
+ANY_TOKEN = Access(need=authenticated)
 
 
 def read_starlette(app: Any) -> GuardedApp | None:
@@ -143,9 +143,9 @@ def _verdicts(leaf: Leaf, method: str) -> Iterator[Verdict]:
             mark = guard.mark_for(scope, request)
             if mark is UNMARKED and find_endpoint(guard.app, scope) is None:
                 mark = _mark_for_unfound(guard, leaf, method)
-            if mark is UNMARKED and type(guard).__module__ == FOR_MCP:
-                mark = ANY_TOKEN
-            yield gate, mark.on(gate.table.access(request))
+            access = mark.on(gate.table.access(request))
+            is_for_mcp = type(guard).__module__ == FOR_MCP and access == GUARDED
+            yield gate, ANY_TOKEN if is_for_mcp else access
 
 
 def _below(route: Any, scope: dict[str, Any]) -> Any:
