@@ -56,10 +56,12 @@ def servers(issuer):
     """The local issuer and an API on this machine, which speak of the present."""
 
     async def token(request):
-        return JSONResponse({"access_token": today.token("orders:read")})
+        broken = (await request.json()).get("broken")
+        made = bad[broken] if broken else today.token("orders:read")
+        return JSONResponse({"access_token": made})
 
-    async def bad(request):
-        return JSONResponse(bad_tokens(today))
+    async def every_bad(request):
+        return JSONResponse(bad)
 
     async def orders(request):
         return JSONResponse([])
@@ -70,8 +72,9 @@ def servers(issuer):
         return JSONResponse([], 200 if has_token else 403)
 
     today = Issuer(issuer.url, audience=issuer.audience, key=issuer.key)
+    bad = bad_tokens(today)
     guarding = Middleware(BearerAuthMiddleware, guard=today.guard())
-    routes = [Route("/control/token", token, methods=["POST"]), Route("/control/bad-tokens", bad)]
+    routes = [Route("/control/token", token, methods=["POST"]), Route("/control/bad-tokens", every_bad)]
     apps = {
         "http://127.0.0.1:9000": Starlette(routes=routes),
         "http://127.0.0.1:8000": Starlette(routes=[Route("/orders", orders)], middleware=[guarding]),

@@ -23,7 +23,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument("--issuer", default=ISSUER, help=f"the local issuer, {ISSUER} by default")
     parser.add_argument("--audience", help=f"of the tokens; the first of {AUDIENCE} by default")
     parser.add_argument("--method", default="GET", help="GET by default")
-    parser.add_argument("--scope", help="of the good token")
+    parser.add_argument("--scope", help="of the tokens: what the route needs")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(run=run)
 

@@ -61,37 +61,40 @@ class Volley:
         return tuple(outcome for outcome in self.outcomes if outcome.problems)
 
 
-class Issuer:
-    """The local issuer's control interface."""
+class LocalIssuer:
+    """The control interface of the local issuer, which is at the root of its host."""
 
     def __init__(self, url: str, client: httpx.Client) -> None:
-        self._url = str(loopback_url(url)).rstrip("/")
+        self._url = loopback_url(url).join("/")
         self._client = client
 
-    def good_token(self, audience: str | None, scope: str | None) -> str:
-        """Mint a token that the API has to take."""
-        wanted = {"audience": audience, "scope": scope}
+    def token(self, **wanted: str | None) -> str:
+        """Mint a token: ``audience``, ``scope``, and what is ``broken`` in it."""
         body = {name: value for name, value in wanted.items() if value is not None}
         found = self._ask("POST", "token", json=body)
         if not found.get("access_token"):
             raise AttackError(OTHER.format(self._url))
         return found["access_token"]
 
-    def bad_tokens(self, audience: str | None) -> dict[str, str]:
-        """Make every bad token, by name."""
+    def bad_tokens(self, audience: str | None, scope: str | None) -> dict[str, str]:
+        """Make every bad token, by name; with the scope, so that nothing else is wrong with it."""
         params = {} if audience is None else {"audience": audience}
-        return self._ask("GET", "bad-tokens", params=params)
+        found = self._ask("GET", "bad-tokens", params=params)
+        if scope is None:
+            return found
+        return {name: self.token(audience=audience, scope=scope, broken=name) for name in found}
 
     def _ask(self, method: str, name: str, **more: Any) -> dict[str, str]:
         try:
-            answer = self._client.request(method, f"{self._url}/control/{name}", **more)
-            answer.raise_for_status()
+            answer = self._client.request(method, self._url.join(f"control/{name}"), **more)
             found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             told = f"no local issuer at {self._url} ({error}); start one: bearerguard issuer"
             raise AttackError(told) from None
         if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
             raise AttackError(OTHER.format(self._url))
+        if "error" in found:
+            raise AttackError(f"the local issuer says: {found['error']}")
         return found
 
 
@@ -111,9 +114,9 @@ def attack(
     with httpx.Client(
         trust_env=False, follow_redirects=False, timeout=TIMEOUT_S, limits=alone
     ) as client:
-        local = Issuer(issuer, client)
-        good = local.good_token(audience, scope)
-        bad = local.bad_tokens(audience)
+        local = LocalIssuer(issuer, client)
+        good = local.token(audience=audience, scope=scope)
+        bad = local.bad_tokens(audience, scope)
         answer = _send(client, method, target, Attack("good", NO_CREDENTIALS, (f"Bearer {good}",)))
         outcomes = [_good(answer, good)]
         outcomes += [_fire(client, method, target, one) for one in attacks(bad, good)]

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bearerguard import RejectedError, UnavailableError, cli
+from bearerguard import Guard, RejectedError, UnavailableError, cli
 from bearerguard.asgi import view_of
 from bearerguard.core.access import GUARDED
 from bearerguard.core.admission import credentials
@@ -21,7 +21,7 @@ from bearerguard.dev.issuer import Issuer
 from bearerguard.dev.loopback import NotLoopbackError, loopback_url
 from bearerguard.dev.server import LocalServer
 from bearerguard.starlette import BearerAuthMiddleware, requires
-from bearerguard.testing import bad_tokens
+from bearerguard.testing import BAD_TOKENS, bad_tokens
 
 AUDIENCE = "https://orders.example"
 
@@ -37,6 +37,11 @@ def control(issuer):
 
     async def token(request):
         wanted = await request.json()
+        if "broken" in wanted:
+            issuer.wanted.append(wanted)
+            return JSONResponse({"access_token": made_once(issuer)[wanted["broken"]]})
+        if wanted.get("scope") == "<>":
+            return JSONResponse({"error": "scope is a list of scopes"}, 400)
         made = issuer.token(wanted.get("scope"), aud=wanted.get("audience", issuer.audience))
         return JSONResponse({"access_token": made})
 
@@ -53,7 +58,9 @@ def control(issuer):
 
 @pytest.fixture(scope="module")
 def local_issuer(signing_key):
-    return Issuer("http://127.0.0.1:9000", audience=AUDIENCE, key=signing_key)
+    local = Issuer("http://127.0.0.1:9000", audience=AUDIENCE, key=signing_key)
+    local.wanted = []
+    return local
 
 
 @pytest.fixture(scope="module")
@@ -434,6 +441,47 @@ def test_a_challenge_beyond_all_bounds_is_not_parsed():
 
 def test_a_guarded_application_makes_no_mistake(attack, guarded_url):
     assert attack(f"{guarded_url}/orders", "--scope", "orders:read") == (0, {})
+
+
+def test_with_a_scope_the_bad_tokens_have_it_too(attack, guarded_url, local_issuer):
+    """An API that looks at scopes first would hide what else it takes behind its 403."""
+    local_issuer.wanted.clear()
+
+    attack(f"{guarded_url}/orders", "--scope", "orders:read", "--audience", AUDIENCE)
+
+    assert local_issuer.wanted == [
+        {"broken": name, "scope": "orders:read", "audience": AUDIENCE} for name in BAD_TOKENS
+    ]
+
+
+def test_what_the_issuer_will_not_make_is_told(guarded_url, issuer_url, capsys):
+    code = cli.main(["attack", guarded_url, "--issuer", issuer_url, "--scope", "<>"])
+
+    assert code == 2
+    assert "the local issuer says: scope is a list" in capsys.readouterr().err
+
+
+def test_against_the_real_local_issuer_a_guarded_application_makes_no_mistake(capsys):
+    """Over HTTP alone: keys by discovery, tokens by the control interface."""
+    local_issuer = pytest.importorskip("bearerguard.dev.local_issuer")
+
+    @requires("orders:read")
+    async def orders(request):
+        return JSONResponse({})
+
+    with local_issuer.LocalIssuer(audience=AUDIENCE) as local:
+        guard = Guard(issuer=local.issuer.url, audience=AUDIENCE)
+        guarding = Middleware(BearerAuthMiddleware, guard=guard)
+        server = LocalServer(Starlette(routes=[Route("/", orders)], middleware=[guarding]))
+        server.start()
+        try:
+            for scope, good in (("orders:read", 200), ("orders:write", 403)):
+                more = ["--issuer", local.issuer.url, "--scope", scope, "--json"]
+                assert cli.main(["attack", server.url, *more]) == 0
+                shown = json.loads(capsys.readouterr().out)
+                assert shown["outcomes"][0]["status"] == good
+        finally:
+            server.stop()
 
 
 def test_a_good_token_may_be_short_of_scope(attack, guarded_url):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import flask
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -17,6 +19,7 @@ from werkzeug.test import Client
 
 from bearerguard import ConfigurationError, asgi, wsgi
 from bearerguard import flask as for_flask
+from bearerguard import starlette as for_starlette
 from bearerguard.core.needs import claim
 from bearerguard.dev.routes import GuardedApp, GuardedRoute, look_at
 from bearerguard.gate import METHODS
@@ -93,13 +96,93 @@ def test_each_route_admits_whom_it_is_said_to_admit(name, guard, issuer):
 
     assert routes
     for route in routes:
-        for method in METHODS if route.method == "*" else [route.method]:
-            scopes = " ".join(route.need.scopes()) if route.need is not None else ""
-            tokens = [None, "garbage", issuer.token(), issuer.token(scopes)]
-            met = tuple(outcome(app, method, route.path, token) for token in tokens)
-            # No file is there, and whoever gets that far may know it.
-            met = tuple(200 if status == 404 and route.is_builtin else status for status in met)
-            assert met == expected_of(route), f"{method} {route.path}: {route}"
+        assert_callers_meet(route, app, issuer)
+
+
+def assert_callers_meet(route, app, issuer):
+    """Send what is listed in expected_of(), by every method that the route is said to take."""
+    scopes = " ".join(route.need.scopes()) if route.need is not None else ""
+    tokens = [None, "garbage", issuer.token(), issuer.token(scopes)]
+    for method in METHODS if route.method == "*" else [route.method]:
+        met = tuple(outcome(app, method, route.path, token) for token in tokens)
+        # No file is there, and whoever gets that far may know it.
+        met = tuple(200 if status == 404 and route.is_builtin else status for status in met)
+        assert met == expected_of(route), f"{method} {route.path}: {route}"
+
+
+PATHS = ("/a", "/a/b", "/{x}", "/a/{x}", "/docs/a", "/docs/{x:path}")
+# By name, so that an example that fails can be read.
+SAID = {
+    "nothing": lambda module, view: view,
+    "public": lambda module, view: module.public(view),
+    "optional": lambda module, view: module.optional(view),
+    "any token": lambda module, view: module.requires()(view),
+    "a need": lambda module, view: module.requires("need")(view),
+    "a need, and public": lambda module, view: module.public(module.requires("need")(view)),
+}
+ENTRIES = st.lists(st.sampled_from(["/a", "/a/b", "/a/*", "/docs/*", "/4"]), unique=True)
+METHODS_OF_RULES = st.sampled_from(["GET", "POST", "*"])
+RULES = st.dictionaries(
+    st.one_of(
+        st.builds("{} {}".format, METHODS_OF_RULES, st.sampled_from(["/a", "/a/*", "/*"])),
+        st.just("*"),
+    ),
+    st.sampled_from(["rule", "another"]),
+)
+
+
+def starlette_of(routes, guard, optional):
+    def routed(path, method, said):
+        return Route(path, SAID[said](for_starlette, view()), methods=[method])
+
+    middleware = [Middleware(BearerAuthMiddleware, guard=guard, optional=optional)]
+    return Starlette(routes=[routed(*route) for route in routes], middleware=middleware)
+
+
+def flask_of(routes, guard, optional):
+    app = flask.Flask("x", static_folder=None)
+    for_flask.BearerGuard(app, guard=guard, optional=optional)
+    for number, (path, method, said) in enumerate(routes):
+        made = SAID[said](for_flask, lambda **_: "ran")
+        written = path.replace("{x:path}", "<path:x>").replace("{x}", "<x>")
+        app.add_url_rule(written, str(number), made, methods=[method])
+    return app
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    make=st.sampled_from([starlette_of, flask_of]),
+    routes=st.lists(
+        st.tuples(
+            st.sampled_from(PATHS), st.sampled_from(["GET", "POST"]), st.sampled_from([*SAID])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    public=ENTRIES,
+    optional=ENTRIES,
+)
+def test_whatever_is_said_of_routes_and_paths_is_what_callers_meet(
+    make, routes, public, optional, issuer
+):
+    app = make(routes, issuer.guard(public=public), optional)
+
+    for route in look_at(app).routes:
+        assert_callers_meet(route, app, issuer)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rules=RULES, public=ENTRIES, optional=ENTRIES)
+def test_whatever_a_table_says_is_what_callers_meet(rules, public, optional, issuer):
+    guard = issuer.guard(public=public)
+    try:
+        app = asgi.BearerAuthMiddleware(apps.opaque, guard=guard, rules=rules, optional=optional)
+        routes = look_at(app).routes
+    except ConfigurationError:
+        assume(False)  # noqa: FBT003  equal rules
+
+    for route in routes:
+        assert_callers_meet(route, app, issuer)
 
 
 def read(app):
