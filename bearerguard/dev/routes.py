@@ -25,6 +25,8 @@ Verdict = tuple[Gate | None, Access]
 Admits = Literal["public", "optional", "token", "need", "nobody"]
 # Stands for the variable parts of a path; no entry of a table can name it (access_table.VARIABLE).
 VARIABLE_PART = "{x}"
+# The same where it has to look like part of a path.
+SAMPLE = "variable-part"
 EVERY_METHOD = "*"
 WEBSOCKET = "WEBSOCKET"
 # How the frameworks write what may stand for several segments, one segment, and everything below.

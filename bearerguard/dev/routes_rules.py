@@ -1,6 +1,6 @@
 """What can be told of an application that nobody can look into: its guards, and their tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from bearerguard.core.access import Access
 from bearerguard.core.request import RequestView
 from bearerguard.dev.routes import (
     EVERY_METHOD,
+    SAMPLE,
     VARIABLE_PART,
     GuardedApp,
     GuardedRoute,
@@ -20,6 +21,7 @@ from bearerguard.dev.routes import (
 from bearerguard.gate import METHODS
 
 if TYPE_CHECKING:
+    from bearerguard.core.access_table import AccessTable
     from bearerguard.gate import Gate
 
 # Under these names a middleware keeps what it wraps.
@@ -70,6 +72,30 @@ def own_routes(gate: "Gate", prefix: str = "") -> Iterator[GuardedRoute]:
     for what, path in told.items():
         if path is not None:
             yield GuardedRoute("GET", path, f"bearerguard: {what}", "public", is_decided=True)
+
+
+def differing(
+    route: GuardedRoute, gates: Iterable["Gate"], ask: Callable[[str], GuardedRoute | None]
+) -> Iterator[GuardedRoute]:
+    """List the entries of tables that name some of a route's paths, and say something else of them.
+
+    ``ask`` judges the route at one of its paths; None where another route takes it.
+    """
+    for written, sample in dict.fromkeys(pair for gate in gates for pair in _named(gate.table)):
+        if written != route.path and route.takes(route.method, sample):
+            there = ask(sample)
+            if there is not None and (there.admits, there.need) != (route.admits, route.need):
+                yield replace(there, path=written)
+
+
+def _named(table: "AccessTable") -> Iterator[tuple[str, str]]:
+    """Give each entry as it is written, with a path that it has."""
+    for paths in (table.public, table.optional):
+        yield from ((path, path) for path in sorted(paths.exact))
+        yield from ((f"{folder}*", folder + SAMPLE) for folder in paths.folders)
+    for rule in table.rules or ():
+        here = (f"{rule.path}*", rule.path + SAMPLE)
+        yield here if rule.is_folder else (rule.path, rule.path)
 
 
 def _rows(gate: "Gate", name: str) -> Iterator[GuardedRoute]:

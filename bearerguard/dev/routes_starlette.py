@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from bearerguard.core.marks import UNMARKED, Mark, mark_of
 from bearerguard.core.needs import authenticated
 from bearerguard.dev.routes import (
     EVERY_METHOD,
+    SAMPLE,
     WEBSOCKET,
     GuardedApp,
     GuardedRoute,
@@ -31,12 +33,12 @@ from bearerguard.dev.routes import (
     merged,
 )
 from bearerguard.dev.routes_levels import Guarding, Leaf, Level, leaves, unwrapped
-from bearerguard.dev.routes_rules import own_routes, read_table
+from bearerguard.dev.routes_rules import differing, own_routes, read_table
 from bearerguard.gate import METHODS
 from bearerguard.starlette_routing import find_endpoint, routes_of
 
 # One of them fits every converter that Starlette knows. None is a path that somebody would open.
-SAMPLES = ("variable-part", "4711", "00000000-0000-4000-8000-000000000000")
+SAMPLES = (SAMPLE, "4711", "00000000-0000-4000-8000-000000000000")
 
 # A server of MCP is one endpoint for everybody with a token: to take this middleware decides that.
 FOR_MCP = "bearerguard.mcp"
@@ -53,6 +55,7 @@ def read_starlette(app: Any) -> GuardedApp | None:
     every = [*guards, *(one for leaf in found for level in leaf.levels for one in level.guards)]
     rows = [row for guard in guards for row in own_routes(guard.gate_now())]
     rows += [row for leaf in found for row in _rows(leaf)]
+    rows += [row for leaf in found for row in _differing(leaf)]
     return GuardedApp(
         "FastAPI" if _is_fastapi(inner) else "Starlette",
         every[0].gate_now().guard if every else None,
@@ -73,6 +76,31 @@ def _rows(leaf: Leaf) -> list[GuardedRoute]:
     if inside is not None:
         return [_mounted(leaf, row) for row in inside.routes]
     return merged([_row(leaf, method) for method in _methods(leaf)], METHODS)
+
+
+def _differing(leaf: Leaf) -> Iterator[GuardedRoute]:
+    """List what the tables of the guards before the whole application say of single paths."""
+    gates = [guard.gate_now() for guard in leaf.levels[0].guards]
+    is_websocket = isinstance(leaf.route, WebSocketRoute)
+    if leaf.host is not None or _inside(leaf) is not None:
+        return
+    by_path: dict[str, list[GuardedRoute]] = {}
+    for method in [WEBSOCKET] if is_websocket else _methods(leaf):
+        ask = partial(_at, leaf, method)
+        for row in differing(_row(leaf, method), gates, ask):
+            by_path.setdefault(row.path, []).append(row)
+    for rows in by_path.values():
+        yield from merged(rows, METHODS)
+
+
+def _at(leaf: Leaf, method: str, path: str) -> GuardedRoute | None:
+    takes = compile_path(_template(leaf.path))[0].match
+    return _row(replace(leaf, path=path), method) if takes(path) else None
+
+
+def _template(path: str) -> str:
+    """Write what stands for everything below a mount as Starlette does."""
+    return path.replace("/*", "/{rest:path}")
 
 
 def _inside(leaf: Leaf) -> GuardedApp | None:
@@ -176,7 +204,7 @@ def _scope(leaf: Leaf, method: str) -> dict[str, Any]:
     """Make up a connection that goes to this route."""
     kind = {"type": "websocket"} if method == WEBSOCKET else {"type": "http", "method": method}
     host = [] if leaf.host is None else [(b"host", _filled(leaf.host).encode())]
-    path = _filled(leaf.path.replace("/*", "/{rest:path}"))
+    path = _filled(_template(leaf.path))
     return {**kind, "path": path, "root_path": "", "query_string": b"", "headers": host}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import flask
@@ -166,9 +167,14 @@ def test_whatever_is_said_of_routes_and_paths_is_what_callers_meet(
     make, routes, public, optional, issuer
 ):
     app = make(routes, issuer.guard(public=public), optional)
+    found = look_at(app)
 
-    for route in look_at(app).routes:
+    for route in found.routes:
         assert_callers_meet(route, app, issuer)
+    for path in ("/a", "/a/b", "/open", "/4", "/a/4", "/docs/a", "/docs/b"):
+        going = found.route_for("GET", path)
+        if going is not None:
+            assert_callers_meet(replace(going, method="GET", path=path), app, issuer)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -179,7 +185,7 @@ def test_whatever_a_table_says_is_what_callers_meet(rules, public, optional, iss
         app = asgi.BearerAuthMiddleware(apps.opaque, guard=guard, rules=rules, optional=optional)
         routes = look_at(app).routes
     except ConfigurationError:
-        assume(False)  # noqa: FBT003  equal rules
+        assume(False)
 
     for route in routes:
         assert_callers_meet(route, app, issuer)
@@ -476,6 +482,45 @@ def test_what_stands_in_a_mount_is_listed_with_what_the_guards_before_it_ask_for
     assert str(routes["GET /flask/item/<int:n>"].need) == "scope item"
     assert routes["GET /table/inner"].endpoint == "Opaque"
     assert "GET /flask/static/<path:filename>" in routes
+
+
+def test_a_path_that_a_table_opens_is_listed_beside_the_route_that_takes_it(guard, issuer):
+    """A variable part must not hide that one of its paths, or a folder of them, is public."""
+    guard = issuer.guard(public=["/orders/open", "/orders/4/*"])
+    template = "/orders/{id}/{line:path}"
+    of_starlette = Starlette(
+        routes=[Route("/orders/{id}", view()), Route(template, view()), Mount("/", apps.opaque)],
+        middleware=[Middleware(BearerAuthMiddleware, guard=guard)],
+    )
+    of_flask = flask_of([("/orders/{x}", "GET", "nothing")], guard, [])
+
+    routes = read(of_starlette)
+    assert routes["GET /orders/open"].admits == "public"
+    assert routes["GET /orders/4/*"].admits == "public"
+    assert routes["GET /orders/{id}"].admits == "token"
+    assert read(of_flask)["GET /orders/open"].admits == "public"
+
+
+def test_a_path_that_another_route_takes_is_listed_as_that_one_alone(issuer):
+    guard = issuer.guard(public=["/orders/new"])
+    routes = [("/orders/{x}", "GET", "nothing"), ("/orders/new", "GET", "a need")]
+
+    assert {*read(flask_of(routes, guard, []))} == {"GET /orders/new", "GET /orders/<x>"}
+    assert read(flask_of(routes, guard, []))["GET /orders/new"].admits == "need"
+
+
+def test_a_path_that_only_looks_like_a_routes_is_not_listed(issuer):
+    """The converter of the route does not take it."""
+    guard = issuer.guard(public=["/orders/new"])
+    app = flask.Flask("x", static_folder=None)
+    for_flask.BearerGuard(app, guard=guard)
+    app.add_url_rule("/orders/<int:n>", "x", lambda n: "ran")
+
+    middleware = [Middleware(BearerAuthMiddleware, guard=guard)]
+    of_starlette = starlette(*middleware, routes=[Route("/orders/{n:int}", view())])
+
+    assert [*read(app)] == ["GET /orders/<int:n>"]
+    assert [*read(of_starlette)] == ["GET /orders/{n:int}"]
 
 
 def test_a_need_of_a_mounted_view_that_nothing_enforces_is_no_guard(guard, guarding):
