@@ -93,7 +93,7 @@ class Reader:
             access = self.own.table.access(request)
             verdicts.append((self.own, mark_of_view(self.app, rule, request).on(access)))
         view = self.app.view_functions.get(rule.endpoint)
-        is_builtin = getattr(view, "__module__", "").partition(".")[0] == "flask"
+        is_builtin = str(getattr(view, "__module__", "")).startswith("flask.")
         host = rule.host or rule.subdomain
         written = f"//{host}{rule.rule}" if host else rule.rule
         row = judged(method, written, rule.endpoint, verdicts, is_builtin=is_builtin)

@@ -1,12 +1,11 @@
 """What can be told of an application that nobody can look into: its guards, and their tables."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bearerguard import asgi, wsgi
-from bearerguard.core.access import Access
 from bearerguard.core.request import RequestView
 from bearerguard.dev.routes import (
     EVERY_METHOD,
@@ -43,7 +42,7 @@ def read_table(app: Any) -> GuardedApp:
     return GuardedApp(
         kind,
         gates[0].guard,
-        first_of_each([*own_routes(gates[0]), *_rows(gates[0], name)]),
+        first_of_each([*(row for gate in gates for row in own_routes(gate)), *_rows(gates, name)]),
         [type(one).__name__ for one in wrapping],
     )
 
@@ -64,9 +63,9 @@ def gate_of(layer: Any) -> "Gate | None":
     return layer.gate if isinstance(layer, wsgi.BearerAuthMiddleware) else None
 
 
-def own_routes(gate: "Gate", prefix: str = "") -> Iterator[GuardedRoute]:
+def own_routes(gate: "Gate") -> Iterator[GuardedRoute]:
     """List what the guard itself answers at: the readiness probe and the metadata."""
-    told = {"readiness": None if gate.readiness is None else prefix + gate.readiness}
+    told = {"readiness": gate.readiness}
     if gate.resource is not None:
         told["resource metadata"] = urlsplit(gate.resource.metadata_url).path
     for what, path in told.items():
@@ -98,30 +97,28 @@ def _named(table: "AccessTable") -> Iterator[tuple[str, str]]:
         yield here if rule.is_folder else (rule.path, rule.path)
 
 
-def _rows(gate: "Gate", name: str) -> Iterator[GuardedRoute]:
-    """List what the table names, and last what it says of all other paths."""
-    table = gate.table
-    rules = table.rules or ()
+def _rows(gates: Sequence["Gate"], name: str) -> Iterator[GuardedRoute]:
+    """List what the tables name, and last what they say of all other paths."""
+    tables = [gate.table for gate in gates]
+    rules = [rule for table in tables for rule in table.rules or ()]
     for rule in sorted(rules, key=lambda rule: (rule.path, rule.is_folder, rule.method)):
         path = rule.path + "*" if rule.is_folder else rule.path
-        yield judged(rule.method, path, name, [(gate, Access(need=rule.need))])
-    folders = [folder + "*" for paths in (table.public, table.optional) for folder in paths.folders]
-    exact = sorted({*table.public.exact, *table.optional.exact})
-    for path in (*exact, *sorted(set(folders))):
-        sample = path.replace("*", VARIABLE_PART)
-        yield from merged(_by_method(gate, path, sample, name), METHODS)
-    rest = _by_method(gate, "*", "/" + VARIABLE_PART, name)
-    is_table = table.rules is not None
-    for row in merged(rest, METHODS):
-        if not any(rule.is_folder and rule.path == "/" for rule in rules):
-            yield replace(row, is_decided=row.is_decided or is_table)
+        method = "GET" if rule.method == EVERY_METHOD else rule.method
+        yield replace(_row(gates, method, path, name), method=rule.method)
+    open_paths = [paths for table in tables for paths in (table.public, table.optional)]
+    exact = {path for paths in open_paths for path in paths.exact}
+    folders = {f"{folder}*" for paths in open_paths for folder in paths.folders}
+    for path in (*sorted(exact), *sorted(folders)):
+        yield from merged([_row(gates, method, path, name) for method in METHODS], METHODS)
+    if any(rule.is_folder and rule.path == "/" for rule in rules):
+        return  # there are no others
+    has_rules = any(table.rules is not None for table in tables)
+    for row in merged([_row(gates, method, "*", name) for method in METHODS], METHODS):
+        yield replace(row, is_decided=row.is_decided or has_rules)
 
 
-def _by_method(gate: "Gate", path: str, sample: str, name: str) -> list[GuardedRoute]:
-    """Ask the table about each method."""
-    return [
-        judged(
-            method, path, name, [(gate, gate.table.access(RequestView(method, sample, None, ())))]
-        )
-        for method in METHODS
-    ]
+def _row(gates: Sequence["Gate"], method: str, path: str, name: str) -> GuardedRoute:
+    """Ask the tables about one path, or one that a folder or "*" stands for."""
+    sample = ("/" + path if path == "*" else path).replace("*", VARIABLE_PART)
+    request = RequestView(method, sample, None, ())
+    return judged(method, path, name, [(gate, gate.table.access(request)) for gate in gates])

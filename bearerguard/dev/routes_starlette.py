@@ -145,7 +145,7 @@ def _row(leaf: Leaf, method: str) -> GuardedRoute:
     verdicts = list(_verdicts(leaf, method))
     endpoint = leaf.endpoint
     name = getattr(endpoint, "__qualname__", type(endpoint).__name__).rpartition("<locals>.")[2]
-    is_builtin = inspect.isfunction(endpoint) and endpoint.__module__.startswith("fastapi.")
+    is_builtin = inspect.isfunction(endpoint) and str(endpoint.__module__).startswith("fastapi.")
     path = leaf.path if leaf.host is None else f"//{leaf.host}{leaf.path}"
     row = judged(method, path, name, verdicts, is_builtin=is_builtin)
     guards = [guard for level in leaf.levels for guard in level.guards]

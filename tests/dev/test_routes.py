@@ -282,6 +282,17 @@ def test_of_two_guards_both_are_asked(guard):
     assert str(read(app)["GET /x"].need) == "scope rule and scope view"
 
 
+def test_of_two_tables_both_are_asked(guard, issuer):
+    inner = asgi.BearerAuthMiddleware(apps.opaque, guard=guard, rules={"GET /x": "x", "* /y": "y"})
+    app = asgi.BearerAuthMiddleware(inner, guard=guard, rules={"GET /x": "z", "*": "rest"})
+
+    for route in look_at(app).routes:
+        assert_callers_meet(route, app, issuer)
+    assert str(read(app)["GET /x"].need) == "scope z and scope x"
+    assert str(read(app)["* /y"].need) == "scope rest and scope y"
+    assert read(app)["* *"].admits == "nobody"
+
+
 def test_scopes_that_the_settings_require_belong_to_each_need(issuer):
     guard = issuer.guard(required_scopes=["base"], public=["/open"])
     app = asgi.BearerAuthMiddleware(view(), guard=guard, rules={"GET /x": "more"})
