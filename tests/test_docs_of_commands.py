@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import re
 import shlex
 import sys
@@ -20,7 +21,17 @@ from bearerguard.testing import Issuer, bad_tokens, trust
 
 PAGE = (Path(__file__).parents[1] / "docs/command-line.md").read_text("utf-8")
 SHOWN = re.findall(r"```console\n(\$ .*?)```", PAGE, re.DOTALL)
-NOW = 1_800_000_000.0
+NOW = 1_800_000_000
+CLAIMS = {
+    "iss": "https://login.example.com",
+    "aud": "https://api.example.com",
+    "sub": "user-1",
+    "client_id": "client-1",
+    "jti": "5a1e9c",
+    "iat": NOW,
+    "exp": NOW + 300,
+    "scope": "orders:read",
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +49,7 @@ def project(tmp_path, monkeypatch, issuer):
     """The application of the page in the working directory, a token, and two variables."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "orders_api.py").write_text(block)
-    token = issuer.token("orders:read", jti="5a1e9c", aud="https://api.example.com")
-    (tmp_path / "token.txt").write_text(token + "\n")
+    (tmp_path / "token.txt").write_text(issuer.sign(json.dumps(CLAIMS).encode()) + "\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("BEARERGUARD_ISSUER", issuer.url)
