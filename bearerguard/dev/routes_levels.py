@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Host, Router
 
 from bearerguard import asgi
+from bearerguard.dev.routes_rules import layers_of
 from bearerguard.starlette_routing import routes_behind, routes_of
 
 Guarding = asgi.BearerAuthMiddleware
@@ -42,19 +43,17 @@ def unwrapped(app: Any) -> tuple[list[Guarding], list[str], Any]:
     """Walk down the middleware to what has routes; give the guards and every middleware's name."""
     guards: list[Guarding] = []
     names: list[str] = []
-    while app is not None and not isinstance(app, Router):
+    for layer in layers_of(app):
+        app = layer
+        if isinstance(app, Router):
+            break
         if isinstance(app, Starlette):
-            names += [
-                getattr(added.cls, "__name__", str(added.cls)) for added in app.user_middleware
-            ]
+            names += [getattr(one.cls, "__name__", str(one.cls)) for one in app.user_middleware]
             guards += _guards_of(app)
             break
         names.append(type(app).__name__)
         if isinstance(app, Guarding):
             guards.append(app)
-        if not hasattr(app, "app"):
-            break
-        app = app.app
     return guards, names, app
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Under these names a middleware keeps what it wraps.
 INNER = ("app", "wsgi_app", "application")
+MOST_LAYERS = 100
 
 
 def read_table(app: Any) -> GuardedApp:
@@ -49,7 +50,9 @@ def read_table(app: Any) -> GuardedApp:
 
 def layers_of(app: Any) -> Iterator[Any]:
     """Walk from the outside to what the last middleware wraps."""
-    while app is not None:
+    for _ in range(MOST_LAYERS):  # an object may have whatever attribute it is asked for
+        if app is None:
+            return
         yield app
         # An application may hand out its bound method, as Flask does.
         inside = (getattr(app, name, None) for name in INNER)

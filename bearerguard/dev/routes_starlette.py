@@ -35,7 +35,7 @@ from bearerguard.dev.routes import (
 from bearerguard.dev.routes_levels import Guarding, Leaf, Level, leaves, unwrapped
 from bearerguard.dev.routes_rules import differing, own_routes, read_table
 from bearerguard.gate import METHODS
-from bearerguard.starlette_routing import find_endpoint, routes_of
+from bearerguard.starlette_routing import ROUTED, find_endpoint
 
 # One of them fits every converter that Starlette knows. None is a path that somebody would open.
 SAMPLES = (SAMPLE, "4711", "00000000-0000-4000-8000-000000000000")
@@ -48,7 +48,7 @@ ANY_TOKEN = Access(need=authenticated)
 def read_starlette(app: Any) -> GuardedApp | None:
     """Read a Starlette or FastAPI application, also in ASGI middleware; None for any other."""
     guards, names, inner = unwrapped(app)
-    if routes_of(inner) is None:
+    if not isinstance(inner, ROUTED):
         return None
     found = list(leaves((Level(inner, guards),), "", None))
     # Those of the whole application first; there may be others below a mount.

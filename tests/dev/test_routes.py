@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import flask
 import pytest
@@ -431,6 +432,10 @@ def test_a_guard_that_was_to_be_made_later_is_made_now(issuer, monkeypatch):
 def test_what_cannot_be_called_is_no_application():
     with pytest.raises(TypeError, match="is no ASGI or WSGI application"):
         look_at("main:app")
+
+
+def test_an_object_that_has_every_attribute_is_not_followed_for_ever():
+    assert look_at(MagicMock()).framework == "unknown"
 
 
 def test_no_framework_is_loaded_for_an_application_of_none(guard, monkeypatch):
