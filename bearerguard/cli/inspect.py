@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if target is not None:
         request = target.request(raw)
         inspection = asyncio.run(inspect_token(raw, target.guard, request, target.access))
-        notes += target.notes
+        notes += target.told()
     output = Output(as_json=arguments.json)
     print_report(output, Report(read_contents(raw), target, inspection, notes, problems))
     if inspection is None:

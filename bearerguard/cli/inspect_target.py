@@ -31,6 +31,14 @@ class Target:
     route: GuardedRoute | None = None
     notes: tuple[str, ...] = ()
 
+    def told(self) -> list[str]:
+        """Say what a reader has to know beside the checks."""
+        mode = self.guard.settings.mode
+        if mode == "enforce":
+            return list(self.notes)
+        passes = "until its date the request passes all the same"
+        return [*self.notes, f"MODE is {mode}: {passes}, and the answer below is only logged"]
+
     def request(self, raw: str) -> RequestView:
         """Write the request in which a client would send the token."""
         # A handshake is a GET (RFC 6455 section 4.1).

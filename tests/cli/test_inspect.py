@@ -5,6 +5,7 @@ import getpass
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from starlette.applications import Starlette
@@ -12,10 +13,11 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bearerguard import cli
+from bearerguard import Guard, cli
 from bearerguard.cli import readable
 from bearerguard.core.needs import claim, step_up
 from bearerguard.dev.inspection import MOST_SHOWN
+from bearerguard.dev.routes import look_at
 from bearerguard.starlette import BearerAuthMiddleware, public, requires
 from bearerguard.testing import Issuer, trust
 
@@ -179,6 +181,23 @@ def test_the_text_tells_what_the_route_needs(local, application, inspect):
 
     assert "route POST /orders/7 (/orders/{id}) needs: scope orders:write" in shown.out
     assert "refused by the check route: scope_insufficient" in shown.out
+
+
+def test_a_guard_that_only_reports_is_told_from_one_that_refuses(
+    local, application, monkeypatch, document
+):
+    guard = look_at(sys.modules["users_api"].app).guard
+    reporting = replace(guard.settings, mode="report-without-enforcing")
+    monkeypatch.setattr(Guard, "from_env", lambda: guard)
+    monkeypatch.setattr(guard, "settings", reporting)
+
+    code, found = document(local.token(exp=1))
+
+    assert code == 1
+    assert found["notes"] == [
+        "MODE is report-without-enforcing: until its date the request passes all the same, and the "
+        "answer below is only logged"
+    ]
 
 
 def test_on_a_public_route_credentials_are_not_looked_at(local, application, inspect):
