@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bearerguard.core.access import Access
 from bearerguard.core.admission import credentials, enforce
-from bearerguard.core.encoding import EncodingError, decode_object, read_json_object
+from bearerguard.core.encoding import EncodingError, base64url_decode, read_json_object
 from bearerguard.core.explain import CheckReport
 from bearerguard.core.hints import hint_for
 from bearerguard.core.request import RequestView
@@ -108,7 +108,7 @@ def _read(part: str, name: str, contents: Contents) -> dict[str, Any] | None:
         contents.problems.append(f"{name}: {len(part)} characters, too many to show")
         return None
     try:
-        return read_json_object(decode_object(part.encode("ascii", "replace")))
+        return read_json_object(base64url_decode(part.encode("ascii", "replace")))
     except EncodingError as error:
         contents.problems.append(f"{name}: {error}")
         return None

@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -15,6 +17,7 @@ from starlette.routing import Route
 
 from bearerguard import Guard, cli
 from bearerguard.cli import readable
+from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.needs import claim, step_up
 from bearerguard.dev.inspection import MOST_SHOWN
 from bearerguard.dev.routes import look_at
@@ -349,8 +352,9 @@ def test_what_decides_is_the_first_check_that_did_not_pass(local, document):
     [
         ("garbage", "an opaque token, or none at all"),
         ("a.b.c.d.e", "claims: encrypted (JWE)"),
-        ("é.\x00.\u202e", "header: not a JSON object"),
+        ("é.\x00.\u202e", "header: not base64url"),
         ("." * 50, "header: "),
+        ("eyJhI.eyJhI.x", "header: not base64url"),
         ("e30." + "A" * (MOST_SHOWN + 1) + ".x", "too many to show"),
         ("e30.W10.x", "claims: not a JSON object"),
         ("x" * 900_000, "an opaque token"),
@@ -394,6 +398,32 @@ def test_nothing_that_controls_a_terminal_gets_out(local, inspect):
             shown = inspect(token, *more)[1]
             for text in (shown.out, shown.err):
                 assert all(character.isprintable() or character == "\n" for character in text)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = st.dictionaries(
+    st.sampled_from(["alg", "kid", "typ", "crit", "iss", "aud", "exp", "iat", "nbf", "sub", "x"]),
+    ANYTHING,
+    max_size=5,
+)
+PARTS = st.one_of(
+    MEMBERS.map(lambda members: base64url_encode(json.dumps(members).encode())),
+    st.binary(max_size=40),
+    st.text("abcAZ09-_= ", max_size=20).map(str.encode),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=st.lists(PARTS, max_size=6).map(b".".join), as_json=st.booleans())
+def test_whatever_comes_in_is_answered_and_controls_nothing(raw, as_json, local, inspect):
+    code, shown = inspect(raw, *(["--json"] if as_json else []))
+
+    assert code in (1, 2)
+    assert all(c.isprintable() or c == "\n" for c in shown.out + shown.err)
 
 
 def test_what_a_claim_says_is_still_told(local, inspect, document):
