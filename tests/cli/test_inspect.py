@@ -417,7 +417,7 @@ PARTS = st.one_of(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.lists(PARTS, max_size=6).map(b".".join), as_json=st.booleans())
 def test_whatever_comes_in_is_answered_and_controls_nothing(raw, as_json, local, inspect):
     code, shown = inspect(raw, *(["--json"] if as_json else []))
