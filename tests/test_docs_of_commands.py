@@ -84,10 +84,15 @@ def servers(issuer):
     today = Issuer(issuer.url, audience=issuer.audience, key=issuer.key)
     bad = bad_tokens(today)
     guarding = Middleware(BearerAuthMiddleware, guard=today.guard())
-    routes = [Route("/control/token", token, methods=["POST"]), Route("/control/bad-tokens", every_bad)]
+    routes = [
+        Route("/control/token", token, methods=["POST"]),
+        Route("/control/bad-tokens", every_bad),
+    ]
     apps = {
         "http://127.0.0.1:9000": Starlette(routes=routes),
-        "http://127.0.0.1:8000": Starlette(routes=[Route("/orders", orders)], middleware=[guarding]),
+        "http://127.0.0.1:8000": Starlette(
+            routes=[Route("/orders", orders)], middleware=[guarding]
+        ),
         "http://127.0.0.1:8001": Starlette(routes=[Route("/orders", lax)]),
     }
     running = {url: LocalServer(app) for url, app in apps.items()}
