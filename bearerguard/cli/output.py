@@ -4,6 +4,7 @@ Tables and colour are Rich's, of the extra ``cli``, and only on a terminal and w
 (https://no-color.org). Otherwise the same words come as plain lines, so that they can be searched.
 """
 
+import io
 import json
 import os
 import sys
@@ -23,11 +24,14 @@ class Output:
     def __init__(self, *, as_json: bool = False, stream: TextIO | None = None) -> None:
         self.as_json = as_json
         self._stream = stream or sys.stdout
+        if isinstance(self._stream, io.TextIOWrapper):
+            # What the terminal's encoding does not have must not end a command.
+            self._stream.reconfigure(errors="backslashreplace")
         self._console = None if as_json else _console(self._stream)
 
     def document(self, content: Mapping[str, Any] | Sequence[Any]) -> None:
-        """Print one JSON document."""
-        print(json.dumps(content, indent=2, ensure_ascii=False), file=self._stream)
+        """Print one JSON document, in ASCII: what came from a stranger may control a terminal."""
+        print(json.dumps(content, indent=2), file=self._stream)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print a line; ``style`` is a key of STYLES. Nothing in the text is taken as markup."""

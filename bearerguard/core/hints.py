@@ -5,6 +5,17 @@ from collections.abc import Sequence
 from bearerguard.errors import RejectedError
 
 HINTS = {
+    "credentials_malformed": "send Authorization: Bearer, one space, and the token alone",
+    "credentials_repeated": "send one Authorization field; does a proxy add one of its own?",
+    "token_too_large": "have the issuer leave claims out; MAX_TOKEN_BYTES is the limit",
+    "header_malformed": "no JWT of an issuer looks like that: was the whole token copied?",
+    "extension_not_supported": "have the issuer sign plain tokens, without crit and b64",
+    "claims_malformed": "no JWT of an issuer looks like that: was the whole token copied?",
+    "claim_malformed": "the issuer writes this claim in another form than its profile says",
+    "issuer_missing": "have the issuer name itself in iss; a token without it belongs to nobody",
+    "too_old": "the client should fetch a new token; MAX_TOKEN_AGE is the limit",
+    "scope_insufficient": "have the client ask the issuer for what is missing, if it may have it",
+    "no_rule_for_path": "name the path in the rules, or give all others a rule with '*'",
     "token_encrypted": "ask the issuer for signed access tokens; encrypted ones are not supported",
     "token_malformed": "an opaque token? set INTROSPECTION_CLIENT_ID (and TOKEN_PREFIX)",
     "type_mismatch": "an ID token? if access tokens say so, set PROFILE to the provider or to jwt",

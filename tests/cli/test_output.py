@@ -69,3 +69,21 @@ def test_a_table_without_rows_is_its_head():
     Output(stream=stream).table(["a", "b"], [])
 
     assert stream.getvalue() == "a  b\n"
+
+
+def test_what_an_encoding_does_not_have_is_escaped():
+    octets = io.BytesIO()
+    out = Output(stream=io.TextIOWrapper(octets, encoding="ascii", write_through=True))
+
+    out.line("né")
+
+    assert octets.getvalue().split() == [b"n\\xe9"]
+
+
+def test_a_json_document_is_ascii():
+    """What came from a stranger may control a terminal (the C1 range, the direction of text)."""
+    stream = io.StringIO()
+    Output(as_json=True, stream=stream).document({"found": "\x9b\u202eé"})
+
+    assert stream.getvalue().isascii()
+    assert json.loads(stream.getvalue()) == {"found": "\x9b\u202eé"}

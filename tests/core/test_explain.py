@@ -123,7 +123,7 @@ def test_the_report_holds_facts_about_the_token_and_not_the_token(issuer, warm_g
 def test_hints_are_for_known_reasons():
     assert HINTS.keys() <= REASONS.keys()
     assert HINTS["expired"] == hint_for(RejectedError("expired"))
-    assert hint_for(RejectedError("too_old")) is None
+    assert hint_for(RejectedError("no_credentials")) is None
 
 
 @pytest.mark.parametrize(
