@@ -29,8 +29,8 @@ class Issuer:
     """An authorization server in memory, and the Fetcher that a guard asks for its keys.
 
     ``url`` is its name in ``iss``, ``audience`` the API that its tokens are for, ``clock`` gives
-    seconds since 1970. ``requests`` lists the URLs that were fetched. ``shape`` is how its tokens are
-    written: as RFC 9068 says, or as a provider does (``dev/provider_shapes.py``).
+    seconds since 1970. ``requests`` lists the URLs that were fetched. ``shape`` is how its tokens
+    are written: as RFC 9068 says, or as a provider does (``dev/provider_shapes.py``).
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Issuer:
         return key
 
     def with_claims(self, **claims: Any) -> Self:
-        """Give this very issuer with other claims in all its tokens, for as long as its keys last."""
+        """Give this very issuer, with its keys of now, whose tokens all have these claims."""
         other = copy.copy(self)
         other.usual_claims = self.usual_claims | claims
         return other
