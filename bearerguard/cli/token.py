@@ -1,4 +1,4 @@
-"""``bearerguard token``: one token of the local issuer that runs, and nothing else on the output."""
+"""``bearerguard token``: one token of the local issuer that runs, and nothing else is printed."""
 
 import argparse
 import sys

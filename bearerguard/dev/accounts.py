@@ -85,9 +85,7 @@ APP = Client(
 SERVICE = Client(
     "local-service", "client credentials", ("client_credentials",), "local-service-secret"
 )
-API = Client(
-    "local-api", "introspection", (), "local-api-secret", ("introspection", "revocation")
-)
+API = Client("local-api", "introspection", (), "local-api-secret", ("introspection", "revocation"))
 CLIENTS = {client.client_id: client for client in (APP, SERVICE, API)}
 USERS = {
     user.sub: user

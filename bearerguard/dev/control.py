@@ -73,8 +73,9 @@ class Control:
     def slow(self) -> Answer:
         """Take that many seconds for each answer; 0 is as fast as it goes."""
         seconds = _body().get("seconds")
-        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if not is_number or not 0 <= seconds <= SLOWEST_S:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            seconds = -1
+        if not 0 <= seconds <= SLOWEST_S:
             return _bad(f"seconds is a number from 0 to {SLOWEST_S:g}")
         self._state.slow_s = float(seconds)
         return self.state()

@@ -74,8 +74,8 @@ class Endpoints:
         except OAuth2Error as error:
             response = self._server.handle_error_response(None, error)
         except ValueError:
-            error = InvalidRequestError("A parameter has characters that none may have.")
-            response = self._server.handle_error_response(None, error)
+            told = InvalidRequestError("A parameter has characters that none may have.")
+            response = self._server.handle_error_response(None, told)
         return response
 
 

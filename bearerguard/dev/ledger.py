@@ -1,4 +1,4 @@
-"""What the local issuer has given out: codes and tokens, in memory, bounded, forgotten at its end."""
+"""What the local issuer has given out: codes and tokens, in memory, bounded."""
 
 import threading
 from collections.abc import Callable

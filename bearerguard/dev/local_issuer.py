@@ -66,9 +66,11 @@ class LocalIssuer:
         shape = SHAPES[profile]
         self.issuer = issuer or Issuer(audience=audience, alg=shape.alg, shape=shape)
         # Bound here, so that a port that is taken is an error of whoever asked for it.
+        host = "127.0.0.1" if host == "localhost" else host
         self._listener = socket.create_server((host, port), family=_family(host))
         self.port: int = self._listener.getsockname()[1]
-        self.issuer.url = f"http://127.0.0.1:{self.port}{shape.path}"
+        name = f"[{host}]" if ":" in host else host
+        self.issuer.url = f"http://{name}:{self.port}{shape.path}"
         self.state = LocalState(self.issuer, profile)
         self._server = make_server(
             host,
@@ -116,8 +118,8 @@ def _problems(host: str, profile: str) -> list[str]:
     problems = []
     if not _is_loopback(host):
         problems.append(
-            f"the local issuer lets everybody in, so that it answers on this machine only: {host!r} "
-            "is not loopback; write 127.0.0.1"
+            "the local issuer lets everybody in, so that it answers on this machine only: "
+            f"{host!r} is not loopback; write 127.0.0.1"
         )
     if profile not in SHAPES:
         names = ", ".join(sorted(SHAPES))

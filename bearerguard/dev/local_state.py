@@ -54,8 +54,8 @@ class LocalState:
     @property
     def hosts(self) -> frozenset[str]:
         """The names by which a browser on this machine may call it."""
-        port = urlsplit(self.issuer.url).port
-        return frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        parts = urlsplit(self.issuer.url)
+        return frozenset({parts.netloc, f"localhost:{parts.port}"})
 
     @property
     def settings(self) -> dict[str, str]:

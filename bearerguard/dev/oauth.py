@@ -151,7 +151,7 @@ class Revocation(RevocationEndpoint):
     def query_token(self, token_string: str, token_type_hint: str | None) -> Issued | None:
         """Find it, whatever the hint says (RFC 7009 section 2.1)."""
         _ = token_type_hint
-        ledger = self.server.ledger
+        ledger: Ledger = self.server.ledger
         return ledger.access(token_string) or ledger.refresh(token_string)
 
     def revoke_token(self, token: Issued, request: Any) -> None:

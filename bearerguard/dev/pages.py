@@ -129,7 +129,9 @@ class Pages:
             response: flask.Response = self._server.handle_error_response(None, error)
             self._server.iss.add_issuer_parameter(self._server, response)
             return response
-        told = getattr(error, "description", None) or "a parameter has characters that none may have"
+        told = (
+            getattr(error, "description", None) or "a parameter has characters that none may have"
+        )
         name = getattr(error, "error", "invalid_request")
         page = render_template("refused.html", error=name, told=told, clients=CLIENTS.values())
         return page, HTTPStatus.BAD_REQUEST
