@@ -80,7 +80,8 @@ class LoopbackOnly:
         target = "'self' http: https:" if _name() == "authorize" else "'self'"
         headers["Content-Security-Policy"] = POLICY.format(target)
         headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
+        # Not "no-referrer": then browsers send "Origin: null" with our own forms.
+        headers["Referrer-Policy"] = "same-origin"
         headers.setdefault("Cache-Control", "no-store")
         origin = request.headers.get("Origin", "")
         if _name() in FOR_BROWSERS:
