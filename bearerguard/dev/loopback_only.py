@@ -23,6 +23,7 @@ POLICY = (
 )
 # What applications in a browser, Swagger UI for one, fetch for themselves.
 FOR_BROWSERS = ("metadata", "jwks", "token", "userinfo", "revoke")
+ALLOWED_HEADERS = "Authorization, Content-Type, X-Requested-With"  # Swagger UI sends the last one
 # What the outage and the slowness are about: the issuer, and not the page that ends them.
 BY_ITSELF = ("pages", "control", "static")
 
@@ -88,7 +89,7 @@ class LoopbackOnly:
             headers["Vary"] = "Origin"
             if is_on_loopback(origin):
                 headers["Access-Control-Allow-Origin"] = origin
-                headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+                headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
                 headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
         return response
 

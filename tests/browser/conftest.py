@@ -1,9 +1,10 @@
 """A headless Chromium, and what the tests in it need. What is missing is told in one line.
 
 Chromium and its driver are Debian's packages ``chromium`` and ``chromium-driver``. The folder named by
-``BEARERGUARD_TEST_NODE_MODULES`` is made by ``npm install axe-core swagger-ui-dist``. Where ``CI`` is
-``true``, what is missing fails the tests instead of skipping them. ``BEARERGUARD_TEST_PICTURES`` names
+``TEST_NODE_MODULES`` is made by ``npm install axe-core swagger-ui-dist``. Where ``CI`` is
+``true``, what is missing fails the tests instead of skipping them. ``TEST_PICTURES`` names
 a folder where the tests put their screenshots: ``docs/pictures`` for those of the documentation.
+Neither name begins with ``BEARERGUARD_``: those are settings, and an unknown one refuses the start.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 HOW = "apt-get install chromium chromium-driver"
-HOW_NODE = "npm install axe-core swagger-ui-dist; export BEARERGUARD_TEST_NODE_MODULES=.../node_modules"
+HOW_NODE = "npm install axe-core swagger-ui-dist; export TEST_NODE_MODULES=.../node_modules"
 ARGUMENTS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
@@ -66,7 +67,7 @@ def browser(chromium):
 
 @pytest.fixture(scope="session")
 def node_modules():
-    folder = Path(os.environ.get("BEARERGUARD_TEST_NODE_MODULES") or "/nowhere")
+    folder = Path(os.environ.get("TEST_NODE_MODULES") or "/nowhere")
     if not (folder / "axe-core/axe.min.js").exists():
         missing("axe-core", HOW_NODE)
     if not (folder / "swagger-ui-dist/swagger-ui-bundle.js").exists():
@@ -79,13 +80,15 @@ def picture(browser):
     """Keep a picture of the page, where somebody asked for pictures."""
 
     def taken(name, width=960, height=None):
-        folder = os.environ.get("BEARERGUARD_TEST_PICTURES")
+        folder = os.environ.get("TEST_PICTURES")
         if folder:
             browser.set_window_size(width, 600)
             whole = browser.execute_script("return document.documentElement.scrollHeight")
             browser.set_window_size(width, (height or whole) + 140)
             browser.execute_script("window.scrollTo(0, 0)")
             Path(folder).mkdir(parents=True, exist_ok=True)
-            browser.find_element("css selector", "body").screenshot(str(Path(folder) / f"{name}.png"))
+            browser.find_element("css selector", "body").screenshot(
+                str(Path(folder) / f"{name}.png")
+            )
 
     return taken

@@ -103,7 +103,9 @@ def token_for(local, redirect_uri, code):
     return local.issuer.guard().verify(given["access_token"])
 
 
-def test_who_was_chosen_gets_the_scopes_that_were_ticked(browser, local, authorize, redirect_uri, picture):
+def test_who_was_chosen_gets_the_scopes_that_were_ticked(
+    browser, local, authorize, redirect_uri, picture
+):
     """RFC 6749 section 3.3: the issued scope may be less than what was asked for."""
     browser.get(authorize)
     picture("consent", 640)
