@@ -44,7 +44,7 @@ class Control:
             wish = Wish.of(_body())
         except ValueError as problem:
             return _bad(str(problem))
-        return {"access_token": wish.mint(self._state.issuer)}, OK
+        return {"access_token": self._state.mint(wish)}, OK
 
     def bad_tokens(self) -> Answer:
         """Give every token that no API may take, by the name of what is wrong with it."""

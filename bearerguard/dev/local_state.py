@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from urllib.parse import urlsplit
 
+from bearerguard.core.encoding import base64url_decode, read_json_object
+from bearerguard.dev.accounts import APP, USERS, User
 from bearerguard.dev.broken import BAD_TOKENS
 from bearerguard.dev.issuer import Issuer
-from bearerguard.dev.ledger import Ledger
+from bearerguard.dev.ledger import Issued, Ledger
+from bearerguard.dev.minting import Wish
 
 SHOWN_REQUESTS = 30
 SLOWEST_S = 60.0
@@ -70,6 +73,24 @@ class LocalState:
     def ways_to_break(self) -> list[str]:
         """The names of bad tokens that are bad in the shape of this issuer's tokens."""
         return [name for name in BAD_TOKENS if name not in self.issuer.shape.good]
+
+    def mint(self, wish: Wish) -> str:
+        """Mint a token; a good one is known to introspection and userinfo from then on."""
+        token = wish.mint(self.issuer)
+        if not wish.broken:
+            payload = base64url_decode(token.split(".")[1].encode())
+            issued = Issued(
+                access_token=token,
+                claims=read_json_object(payload),
+                client_id=APP.client_id,
+                user=USERS.get(wish.sub) or User(wish.sub, wish.sub),
+                scope=wish.scope,
+                resources=(),
+                family="",
+                clock=self.issuer.clock,
+            )
+            self.ledger.add(issued)
+        return token
 
     def rotate(self, *, keep: bool) -> None:
         """Sign with a new key from now on; without ``keep`` the others are withdrawn."""

@@ -97,7 +97,7 @@ class Pages:
         try:
             if asked["lifetime"]:
                 asked["lifetime"] = _whole_number(asked["lifetime"])
-            token = Wish.of(asked).mint(self._state.issuer)
+            token = self._state.mint(Wish.of(asked))
         except ValueError as problem:
             return self.control(problem=str(problem))
         return self.control(token=token)

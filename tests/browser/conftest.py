@@ -43,7 +43,7 @@ def chromium(tmp_path_factory):
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (browser and driver):
         missing("Chromium", HOW)
-    from selenium import webdriver
+    webdriver = pytest.importorskip("selenium.webdriver")
 
     options = webdriver.ChromeOptions()
     options.binary_location = browser

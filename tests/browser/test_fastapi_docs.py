@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.docs import get_swagger_ui_html, get_swagger_ui_oauth2_redirect_html
 from fastapi.staticfiles import StaticFiles
 
 from bearerguard.dev.local_issuer import LocalIssuer
@@ -54,8 +54,6 @@ def docs(local, node_modules):
 
     @app.get("/docs/oauth2-redirect")
     async def redirect():
-        from fastapi.openapi.docs import get_swagger_ui_oauth2_redirect_html
-
         return get_swagger_ui_oauth2_redirect_html()
 
     app.mount("/docs/files", StaticFiles(directory=node_modules / "swagger-ui-dist"))
