@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     with local:
         _tell(local, Output(as_json=arguments.json))
-        _serve_until_interrupted()
-    return 0
+        return _serve_until_interrupted()
 
 
 def _tell(local: "LocalIssuer", out: Output) -> None:
@@ -77,6 +76,9 @@ def _command(local: "LocalIssuer") -> str:
     return f'TOKEN=$(bearerguard token --scope "orders:read"{where})'
 
 
-def _serve_until_interrupted() -> None:
-    while True:
-        time.sleep(3600)
+def _serve_until_interrupted() -> int:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0

@@ -22,10 +22,6 @@ class Client(ClientMixin):
     secret: str | None = None
     endpoints: tuple[str, ...] = ("token", "revocation")
 
-    def get_client_id(self) -> str:
-        """Give its name."""
-        return self.client_id
-
     def get_default_redirect_uri(self) -> None:
         """Give none: a request names its redirect URI."""
 
@@ -66,10 +62,6 @@ class User:
     sub: str
     name: str
     roles: tuple[str, ...] = field(default=())
-
-    def get_user_id(self) -> str:
-        """Give the subject of the tokens."""
-        return self.sub
 
     @property
     def email(self) -> str:

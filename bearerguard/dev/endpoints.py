@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 import flask
 from authlib.integrations.flask_oauth2 import ResourceProtector
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import BearerTokenValidator
 
@@ -71,8 +70,6 @@ class Endpoints:
         """Authlib raises for what it can neither take nor quote in an error's description."""
         try:
             response: flask.Response = create(*arguments)
-        except OAuth2Error as error:
-            response = self._server.handle_error_response(None, error)
         except ValueError:
             told = InvalidRequestError("A parameter has characters that none may have.")
             response = self._server.handle_error_response(None, told)

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749 import TokenMixin
 from authlib.oidc.core import AuthorizationCodeMixin
 from cachetools import LRUCache, TTLCache
 
-from bearerguard.dev.accounts import CLIENTS, Client, User
+from bearerguard.dev.accounts import Client, User
 
 MOST = 1000
 CODE_LIFETIME_S = 60
@@ -70,10 +70,6 @@ class Issued(TokenMixin):
         """Give the scopes, separated by spaces."""
         return self.scope
 
-    def get_expires_in(self) -> int:
-        """Give the seconds until it expires."""
-        return int(self.claims["exp"] - self.clock())
-
     def is_expired(self) -> bool:
         """Tell whether the access token is past its time."""
         return bool(self.claims["exp"] <= self.clock())
@@ -85,10 +81,6 @@ class Issued(TokenMixin):
     def get_user(self) -> User | None:
         """Give whom it speaks for; nobody when a client speaks for itself."""
         return self.user
-
-    def get_client(self) -> Client:
-        """Give whom it was given to."""
-        return CLIENTS[self.client_id]
 
 
 class Ledger:

@@ -27,7 +27,7 @@ class Visitor:
         self.web = self.app.test_client()
 
     def get(self, path, **more):
-        return self.web.get(path, base_url=URL, **more)
+        return self.web.get(path, base_url=URL, buffered=True, **more)
 
     def post(self, path, **more):
         return self.web.post(path, base_url=URL, **more)

@@ -212,6 +212,15 @@ def test_a_refresh_token_is_good_once(visitor):
     assert visitor.introspect(second["access_token"]).json == {"active": False}
 
 
+def test_the_end_of_one_consent_is_not_that_of_another(visitor):
+    """RFC 9700 section 4.14.2: the family, and nobody else."""
+    one, other = visitor.tokens(), visitor.tokens()
+    visitor.refresh(one["refresh_token"])
+    visitor.refresh(one["refresh_token"])
+    assert visitor.introspect(one["access_token"]).json == {"active": False}
+    assert visitor.introspect(other["access_token"]).json["active"]
+
+
 def test_a_refresh_can_ask_for_less_and_not_for_more(visitor):
     """RFC 6749 section 6."""
     first = visitor.tokens()
