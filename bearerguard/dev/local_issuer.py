@@ -80,7 +80,9 @@ class LocalIssuer:
             request_handler=_QuietHandler,
             fd=self._listener.fileno(),
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        # How often it looks whether it shall end: half a second otherwise, which a test waits for.
+        how = {"poll_interval": 0.02}
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs=how, daemon=True)
 
     @property
     def url(self) -> str:

@@ -6,7 +6,7 @@ Host (against DNS rebinding), has another Origin, knows no form's token, and rea
 Source: Fetch Standard (CORS), Content Security Policy Level 3.
 """
 
-import threading
+import time
 from hmac import compare_digest
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -33,7 +33,6 @@ class LoopbackOnly:
 
     def __init__(self, app: flask.Flask, state: LocalState) -> None:
         self._state = state
-        self._woken = threading.Event()
         app.before_request(self.let_in)
         app.before_request(self.misbehave)
         app.after_request(self.protect)
@@ -68,7 +67,7 @@ class LoopbackOnly:
         if _kind() in BY_ITSELF and _name() != "authorize":
             return None
         if self._state.slow_s:
-            self._woken.wait(self._state.slow_s)
+            time.sleep(self._state.slow_s)
         if self._state.issuer.is_down:
             text = "The local issuer is down, because somebody asked for it.\n"
             return flask.Response(text, HTTPStatus.SERVICE_UNAVAILABLE, mimetype="text/plain")

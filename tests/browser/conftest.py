@@ -26,8 +26,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            # One browser is enough for all of them.
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def missing(what, how):

@@ -130,7 +130,7 @@ def test_a_button_is_not_pressed_by_half(visitor, name, body):
 
 def test_slow_is_as_many_seconds_as_were_asked_for(visitor, monkeypatch):
     waited = []
-    monkeypatch.setattr(loopback_only.threading.Event, "wait", lambda _, s: waited.append(s))
+    monkeypatch.setattr(loopback_only.time, "sleep", waited.append)
     visitor.control("slow", {"seconds": 2.5})
     visitor.get("/jwks.json")
     visitor.get("/")
