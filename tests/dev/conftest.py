@@ -96,17 +96,17 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(signing_key, clock):
-    return Visitor(LocalState(Issuer(URL, key=signing_key, clock=clock)))
+def visitor(keys, clock):
+    return Visitor(LocalState(Issuer(URL, key=keys("ES256"), clock=clock)))
 
 
 @pytest.fixture
-def visitor_of(signing_key, clock):
+def visitor_of(keys, clock):
     """A visitor of an issuer with another shape."""
 
     def made(profile):
         shape = SHAPES[profile]
-        issuer = Issuer(URL + shape.path, key=signing_key, clock=clock, shape=shape)
+        issuer = Issuer(URL + shape.path, key=keys("ES256"), clock=clock, shape=shape)
         return Visitor(LocalState(issuer, profile))
 
     return made
