@@ -97,12 +97,16 @@ class CodeGrant(OurTokens, grants.AuthorizationCodeGrant):
     def save_authorization_code(self, code: str, request: Any) -> None:
         """Remember what the user agreed to: of the scopes, those that were ticked."""
         sent, ticked = request.payload.data, flask.request.form.getlist("granted")
+        granted = [name for name in request.scope.split() if name in ticked]
+        # RFC 6749 section 3.3: the owner may also give more. Pages that know no scopes need it.
+        asked_too = " ".join(flask.request.form.get("more", "").split())
+        more = request.client.get_allowed_scope(asked_too)
         acr = (sent.get("acr_values") or "").split(" ")[0]
         agreed = Code(
             code=code,
             client_id=request.client.client_id,
             redirect_uri=self.redirect_uri,
-            scope=" ".join(name for name in request.scope.split() if name in ticked),
+            scope=" ".join(dict.fromkeys([*granted, *(more or "").split()])),
             code_challenge=sent["code_challenge"],
             code_challenge_method=sent["code_challenge_method"],
             user=request.user,

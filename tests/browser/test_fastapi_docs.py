@@ -23,17 +23,18 @@ def local():
         yield served
 
 
-@pytest.fixture
-def docs(local, node_modules):
+@pytest.fixture(params=["the issuer's URLs", "the issuer alone"])
+def docs(request, local, node_modules):
     """An application as docs/fastapi.md prints it, with Swagger UI's files of its own."""
+    issuer = local.issuer.url
+    urls = {"authorization_url": f"{issuer}/authorize", "token_url": f"{issuer}/token"}
     app = FastAPI(docs_url=None, swagger_ui_init_oauth={"clientId": "local-app"})
     guard = BearerGuard(
         app,
         issuer=local.issuer.url,
         audience=local.issuer.audience,
         public=["/docs", "/docs/*", "/openapi.json"],
-        authorization_url=f"{local.issuer.url}/authorize",
-        token_url=f"{local.issuer.url}/token",
+        **(urls if request.param == "the issuer's URLs" else {}),
     )
 
     @app.get("/orders")
@@ -80,6 +81,7 @@ def test_authorize_gets_a_token_with_which_a_route_answers(browser, docs):
     wait.until(expected.number_of_windows_to_be(2))
     page, popup = browser.window_handles
     browser.switch_to.window(popup)
+    browser.find_element(By.NAME, "more").send_keys("orders:read")
     press("button[value=allow]")
     wait.until(expected.number_of_windows_to_be(1))
     browser.switch_to.window(page)

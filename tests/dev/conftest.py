@@ -55,11 +55,17 @@ class Visitor:
     def authorize(self, **changes):
         return self.get("/authorize", query_string=self.request(**changes))
 
-    def consent(self, user="alice", decision="allow", granted=None, **changes):
+    def consent(self, user="alice", decision="allow", granted=None, more="", **changes):
         """Give what the browser brings back."""
         request = self.request(**changes)
         ticked = request.get("scope", "").split() if granted is None else granted
-        form = {"csrf": self.state.csrf, "user": user, "decision": decision, "granted": ticked}
+        form = {
+            "csrf": self.state.csrf,
+            "user": user,
+            "decision": decision,
+            "granted": ticked,
+            "more": more,
+        }
         answer = self.post("/authorize", query_string=request, data=form)
         assert answer.status_code == 302, answer.text
         query = parse_qs(urlsplit(answer.location).query)

@@ -135,6 +135,12 @@ def test_only_what_was_ticked_is_granted(visitor):
     assert given["scope"] == "openid"
 
 
+@pytest.mark.parametrize(("more", "scope"), [(" orders:read  b ", "a orders:read b"), ('"', "a")])
+def test_the_user_can_give_more(visitor, more, scope):
+    """RFC 6749 section 3.3: by the owner's instructions; the answer says what was given."""
+    assert visitor.tokens(scope="a", more=more)["scope"] == scope
+
+
 def test_a_form_of_nobodys_page_is_refused(visitor):
     """OWASP: a token in the form that another site cannot read."""
     answer = visitor.post("/authorize", query_string=visitor.request(), data={"decision": "allow"})
