@@ -62,8 +62,8 @@ def _tell(local: "LocalIssuer", out: Output) -> None:
         out.document({**told, "clients": clients})
     out.line(f"Control page: {local.url}", "title")
     out.line("\nFor your API:\n", "title")
-    for name, value in local.state.settings.items():
-        out.line(f"export {name}={value}")
+    for line in local.state.exports:
+        out.line(line)
     out.line("\nClients:\n", "title")
     rows = [(one.client_id, one.secret or "none", one.use) for one in CLIENTS.values()]
     out.table(("client", "secret", "for"), rows)

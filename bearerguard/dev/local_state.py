@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
+from shlex import quote
 from urllib.parse import urlsplit
 
 from bearerguard.core.encoding import base64url_decode, read_json_object
@@ -68,6 +69,11 @@ class LocalState:
         settings |= {} if self.profile == "rfc9068" else {"PROFILE": self.profile}
         settings |= shape.settings_for(self.issuer.url.rstrip("/"), audience)
         return {f"BEARERGUARD_{name}": value for name, value in settings.items()}
+
+    @property
+    def exports(self) -> list[str]:
+        """The same as lines for a shell."""
+        return [f"export {name}={quote(value)}" for name, value in self.settings.items()]
 
     @property
     def ways_to_break(self) -> list[str]:

@@ -67,6 +67,11 @@ def test_the_settings_that_it_prints_are_good_for_its_tokens(run, monkeypatch, c
     assert code == 0
 
 
+def test_what_a_shell_would_read_is_quoted(run):
+    _, shown, _ = run("--audience", "urn:a b;c")
+    assert "export BEARERGUARD_AUDIENCE='urn:a b;c'\n" in shown
+
+
 def test_as_json_it_is_one_document(run):
     _, shown, _ = run("--json")
     told = json.loads(shown)
