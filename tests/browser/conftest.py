@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
 HOW = "apt-get install chromium chromium-driver"
 HOW_NODE = "npm install axe-core swagger-ui-dist; export TEST_NODE_MODULES=.../node_modules"
@@ -41,7 +42,6 @@ def chromium(tmp_path_factory):
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (browser and driver):
         missing("Chromium", HOW)
-    webdriver = pytest.importorskip("selenium.webdriver")
 
     options = webdriver.ChromeOptions()
     options.binary_location = browser

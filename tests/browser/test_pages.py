@@ -6,14 +6,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bearerguard import Guard, RejectedError
 from bearerguard.dev.local_issuer import LocalIssuer
-
-selenium = pytest.importorskip("selenium")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 
 class Application(http.server.BaseHTTPRequestHandler):
@@ -81,7 +80,7 @@ def press(browser, text):
 def is_gone(element):
     try:
         element.is_enabled()
-    except selenium.common.exceptions.WebDriverException:
+    except WebDriverException:
         return True
     return False
 
