@@ -96,8 +96,8 @@ PACKAGES = {
     "cryptography": (
         *("core/jwk", "core/key_file", "core/signature", "core/client_key", "dev/signing_key"),
     ),
-    "httpx": ("jwks/fetch", "dev/*"),
-    "cachetools": ("resolved", "stores/verified", "introspection/cache"),
+    "httpx": ("jwks/fetch", "dev/*", "cli/token"),
+    "cachetools": ("resolved", "stores/verified", "introspection/cache", "dev/ledger"),
     "trio": ("jwks/waiting",),
     "rich": ("cli/output",),
     "opentelemetry": ("otel",),
@@ -112,7 +112,12 @@ PACKAGES = {
     "uvicorn": ("dev/*",),
 }
 # Only where they are needed: in a function, or for the type checker.
-LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting"), ("rich", "cli/output")}
+LAZY = {
+    ("httpx", "jwks/fetch"),
+    ("httpx", "cli/token"),
+    ("trio", "jwks/waiting"),
+    ("rich", "cli/output"),
+}
 # No network, clock, environment, lock or framework. "bearerguard" is for the layers above.
 PURE = (
     *("events", "core/*"),

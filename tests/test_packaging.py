@@ -135,6 +135,18 @@ def test_the_wheel_holds_the_package_its_typing_mark_and_no_tests(wheel):
     assert not [name for name in names if "test_" in name or "conftest" in name]
 
 
+def test_the_wheel_holds_the_pages_of_the_local_issuer(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    for folder in ("templates", "static"):
+        here = {
+            f"bearerguard/dev/{folder}/{p.name}"
+            for p in (ROOT / "bearerguard/dev" / folder).iterdir()
+        }
+        assert here
+        assert here <= {*names}
+
+
 def test_the_metadata_name_what_is_needed_and_leave_the_frameworks_to_the_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]

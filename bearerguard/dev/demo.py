@@ -15,7 +15,8 @@ from unittest.mock import patch
 import httpx
 
 from bearerguard.dev.issuer import Issuer, SigningKey
-from bearerguard.dev.server import LocalServer, issuer_app
+from bearerguard.dev.local_issuer import LocalIssuer
+from bearerguard.dev.server import LocalServer
 from bearerguard.log import logger
 from bearerguard.settings import PREFIX
 
@@ -94,7 +95,8 @@ class Demo:
         token = self.issuer.token("orders:read orders:write", exp=exp)
         order = '{"item": "pears", "quantity": 2}'
         return f"""
-The API serves at {self.api.url}, the issuer at {self.issuer.url}. Try, for an hour:
+The API serves at {self.api.url}, the issuer at {self.issuer.url}: its page mints and breaks
+tokens, rotates keys, goes down and answers slowly. Try, for an hour:
 
   TOKEN={token}
   curl -i {self.api.url}/orders
@@ -110,8 +112,7 @@ Ctrl+C ends it."""
             time.sleep(3600)
 
     def _start_issuer(self, port: int = 0) -> None:
-        self._issuer_server = LocalServer(issuer_app(self.issuer), port)
-        self.issuer.url = self._issuer_server.url
+        self._issuer_server = LocalIssuer(port, issuer=self.issuer)
         self._issuer_server.start()
 
     def _stop_issuer(self) -> None:

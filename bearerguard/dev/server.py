@@ -7,12 +7,6 @@ import time
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-
-from bearerguard.dev.issuer import Issuer
 
 
 class LocalServer:
@@ -52,21 +46,3 @@ class LocalServer:
         self._server.force_exit = True
         self._thread.join()
         self._listener.close()
-
-
-def issuer_app(issuer: Issuer) -> Starlette:
-    """Publish an issuer's metadata (RFC 8414 and OpenID places) and its keys."""
-
-    async def metadata(_: Request) -> JSONResponse:
-        return JSONResponse(issuer.metadata())
-
-    async def jwks(_: Request) -> JSONResponse:
-        return JSONResponse(issuer.jwks())
-
-    return Starlette(
-        routes=[
-            Route("/.well-known/oauth-authorization-server", metadata),
-            Route("/.well-known/openid-configuration", metadata),
-            Route("/jwks.json", jwks),
-        ]
-    )

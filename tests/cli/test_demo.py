@@ -10,6 +10,7 @@ import pytest
 
 from bearerguard import cli
 from bearerguard.dev import demo as demos
+from bearerguard.dev import local_issuer
 from bearerguard.dev.server import LocalServer
 
 
@@ -99,7 +100,7 @@ def test_the_token_of_the_invitation_works():
 
 def test_a_worker_that_never_recovers_is_reported(monkeypatch):
     monkeypatch.setattr(demos, "RECOVERY_WITHIN_S", 0)
-    monkeypatch.setattr(demos, "issuer_app", lambda _: _refuse_everything)
+    monkeypatch.setattr(local_issuer, "local_app", lambda _: _refuse_everything)
 
     with demos.Demo() as demo:
         last = list(demo._outage("x"))[-1]
@@ -107,10 +108,9 @@ def test_a_worker_that_never_recovers_is_reported(monkeypatch):
     assert not last.is_as_expected
 
 
-async def _refuse_everything(scope, receive, send):
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 500, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+def _refuse_everything(environ, start_response):
+    start_response("500 Internal Server Error", [])
+    return [b""]
 
 
 def test_serving_goes_on_until_it_is_interrupted(monkeypatch):

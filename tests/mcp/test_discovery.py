@@ -7,10 +7,10 @@ from importlib.metadata import version
 import pytest
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.shared.auth import OAuthToken
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from bearerguard.dev.server import issuer_app
 from bearerguard.mcp import BearerAuthMiddleware
 from bearerguard.testing import Issuer
 
@@ -26,10 +26,16 @@ class AuthorizationServer:
 
     def _app(self, url):
         self.issuer = Issuer(url, alg="ES256")
-        app = issuer_app(self.issuer)
-        app.routes.insert(0, Route("/.well-known/oauth-authorization-server", self.metadata))
-        app.routes.insert(0, Route("/token", self.token, methods=["POST"]))
-        return app
+        return Starlette(
+            routes=[
+                Route("/.well-known/oauth-authorization-server", self.metadata),
+                Route("/jwks.json", self.jwks),
+                Route("/token", self.token, methods=["POST"]),
+            ]
+        )
+
+    async def jwks(self, request):
+        return JSONResponse(self.issuer.jwks())
 
     async def metadata(self, request):
         more = {
