@@ -18,6 +18,7 @@ from bearerguard.testing import Issuer, trust
 # What runs where it stands, here or, for these pages, in a test of their own.
 ELSEWHERE = {
     ("docs/mcp.md", "python"): "tests/mcp/test_docs_of_mcp.py",
+    ("docs/any-application.md", "python"): "tests/docs/test_any_application.py",
     ("docs/metadata.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/step-up.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/tutorial-starlette.md", "*"): "tests/docs/test_tutorials.py",
@@ -92,8 +93,12 @@ def test_a_printed_command_is_one_that_is_there(block, pages):
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     commands += [line for line in lines if line.startswith("BEARERGUARD_")]
     assert commands, "a console block begins its commands with '$ '"
-    for command in commands:
-        check_command(shlex.split(command, comments=True), pages.ROOT)
+    words = [shlex.split(command, comments=True) for command in commands]
+    for command in words:
+        check_command(command, pages.ROOT)
+    assigned = dict(word.split("=", 1) for word in sum(words, []) if word.startswith("BEARERGUARD_"))
+    if {"BEARERGUARD_ISSUER", "BEARERGUARD_AUDIENCE"} <= assigned.keys():
+        assert Guard.from_env(environ=assigned).issuers.all()
 
 
 def check_command(words, root):

@@ -50,7 +50,7 @@ def test_an_application_is_guarded_by_two_lines_and_one_for_each_special_route(
 ):
     """Issue 6: the lines that a user changes to guard an application that is there."""
     (diff,) = [block.text for block in blocks[name] if block.language == "diff"]
-    changed = [line[1:] for line in diff.splitlines() if line[0] in "+-"]
+    changed = [line[1:] for line in diff.splitlines() if line[:1] in ("+", "-")]
     special = [line for line in changed if any(line.startswith(mark) for mark in SPECIAL)]
 
     assert len(changed) - len(special) == 2
