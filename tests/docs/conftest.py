@@ -9,7 +9,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def load(name):
+def load_by_path(name):
     """By its path: test folders are no packages, so that it has no name to import it by."""
     spec = importlib.util.spec_from_file_location(f"docs_{name}", HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
@@ -18,7 +18,7 @@ def load(name):
     return module
 
 
-PAGES = load("pages")
+PAGES = load_by_path("pages")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,12 @@ def pages():
 
 @pytest.fixture(scope="session")
 def reference():
-    return load("reference")
+    return load_by_path("reference")
+
+
+@pytest.fixture(scope="session")
+def load():
+    return load_by_path
 
 
 def pytest_generate_tests(metafunc):

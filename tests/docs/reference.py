@@ -40,7 +40,7 @@ MODULES = {
 }
 # What is no class and no function, and so has no docstring of its own.
 VALUES = {
-    "authenticated": "The need of any valid token, as in `rules={\"*\": authenticated}`.",
+    "authenticated": 'The need of any valid token, as in `rules={"*": authenticated}`.',
     "current_token": "The `AccessToken` of the request; falsy without one. It raises outside a request.",
     "BAD_TOKENS": "The recipes of `bad_tokens`, by name: functions of an `Issuer`.",
 }

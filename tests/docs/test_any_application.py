@@ -8,7 +8,7 @@ import sys
 import pytest
 
 # In a process of its own: Django can be configured once in each.
-PROGRAM = '''
+PROGRAM = """
 import json, sys
 from werkzeug.test import Client
 from bearerguard.testing import Issuer, bad_tokens, trust
@@ -38,7 +38,7 @@ with trust(issuer):
         "good": handle({"token": issuer.token()}),
         "bad": handle({"token": bad_tokens(issuer)["expired"]}),
     }))
-'''
+"""
 EXPECTED = {
     "open": 200,
     "nobody": 401,

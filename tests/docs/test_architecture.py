@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bearerguard.core.explain import CHECKS
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text("utf-8")
 NAMES = sorted(set(re.findall(r"`([\w/]+\.py):([\w.]+)`", PAGE)))
@@ -42,8 +44,6 @@ def test_the_page_names_the_whole_way():
 
 
 def test_the_order_of_the_checks_is_that_of_the_code():
-    from bearerguard.core.explain import CHECKS
-
     words = {"size": "size", "shape": "shape", "header": "header", "type": "type"}
     words |= {"algorithm": "algorithm", "expiry": "times", "issuer": "issuer"}
     words |= {"audience": "audience", "key": "key", "signature": "signature"}

@@ -7,6 +7,7 @@ import re
 import shlex
 import tomllib
 from dataclasses import fields
+from itertools import chain
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_printed_command_is_one_that_is_there(block, pages):
     words = [shlex.split(command, comments=True) for command in commands]
     for command in words:
         check_command(command, pages.ROOT)
-    assigned = dict(word.split("=", 1) for word in sum(words, []) if word.startswith("BEARERGUARD_"))
+    assigned = dict(word.split("=", 1) for word in chain(*words) if word.startswith("BEARERGUARD_"))
     if {"BEARERGUARD_ISSUER", "BEARERGUARD_AUDIENCE"} <= assigned.keys():
         assert Guard.from_env(environ=assigned).issuers.all()
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from bearerguard.core.access import GUARDED
 from bearerguard.core.explain import CHECKS, CHECKS_OF_OPAQUE
 from bearerguard.core.hints import HINTS
-from bearerguard.errors import REASONS, UnavailableError
+from bearerguard.core.request import RequestView
+from bearerguard.errors import REASONS, RejectedError, UnavailableError
 
 FOLDER = Path(__file__).parents[2] / "docs/reasons"
 KINDS = {**REASONS, UnavailableError.reason: UnavailableError}
@@ -56,10 +58,6 @@ def test_the_index_has_every_reason_with_its_answer():
 
 def test_the_printed_log_line_is_the_one_that_is_written(guard, issuer, caplog):
     """With other names in it: the fields and the hint are those of the code."""
-    from bearerguard.core.access import GUARDED
-    from bearerguard.core.request import RequestView
-    from bearerguard.errors import RejectedError
-
     token = issuer.token(aud="https://other.example.com")
     request = RequestView("GET", "/orders", None, [("authorization", f"Bearer {token}")])
     with caplog.at_level("INFO", logger="bearerguard"), pytest.raises(RejectedError):

@@ -33,4 +33,6 @@ def test_every_public_name_is_described(reference):
 
 
 def test_no_markup_of_docstrings_is_left_over(reference):
-    assert not re.findall(r":(?:class|meth|func|data|mod|exc):`|(?<!`)``(?!`)", reference.api_page())
+    assert not re.findall(
+        r":(?:class|meth|func|data|mod|exc):`|(?<!`)``(?!`)", reference.api_page()
+    )

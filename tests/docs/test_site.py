@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,18 +51,21 @@ def test_each_page_begins_with_its_title(page):
 
 
 @pytest.fixture(scope="module")
-def site():
-    """The pages as "make docs" builds them: a warning is an error."""
+def site(tmp_path_factory):
+    """The pages as "make docs" builds them, in a folder of their own: a warning is an error."""
     if find_spec("zensical") is None:
         if os.environ.get("CI"):
             pytest.fail("zensical is not installed: pip install --group docs")
         pytest.skip("the site is built by zensical: pip install --group docs")
-    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(DOCS, folder / "docs")
+    shutil.copy(ROOT / "zensical.toml", folder)
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return ROOT / CONFIG["site_dir"]
+    return folder / CONFIG["site_dir"]
 
 
 @pytest.mark.process

@@ -5,7 +5,7 @@ What they change in an application that is there is counted, too.
 
 import shlex
 import shutil
-from pathlib import Path
+import tomllib
 
 import pytest
 
@@ -14,28 +14,19 @@ SPECIAL = {"@requires(", "@public"}
 
 
 @pytest.fixture(scope="session")
-def tutorial(pages):
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("docs_tutorial", Path(__file__).with_name("tutorial.py"))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tutorial(load):
+    return load("tutorial")
 
 
 @pytest.fixture(scope="session")
 def blocks(pages):
-    return {
-        name: pages.blocks_of(pages.ROOT / f"docs/tutorial-{name}.md") for name in TUTORIALS
-    }
+    return {name: pages.blocks_of(pages.ROOT / f"docs/tutorial-{name}.md") for name in TUTORIALS}
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_as_it_stands(name, blocks, tutorial, tmp_path):
-    if shutil.which("curl") is None:
-        pytest.skip("the tutorials call with curl, which this machine does not have")
-    programs = tutorial.programs_for(tmp_path / "bin")
+    programs = tutorial.programs_for(tmp_path / "bin", with_curl=shutil.which("curl") is None)
     ports = {port: tutorial.free_port() for port in ("8000", "9000")}
     reader = tutorial.Reader(tmp_path, ports, programs)
     try:
@@ -69,8 +60,6 @@ def special_routes(source):
 
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_installs_extras_that_are_there(name, blocks, pages):
-    import tomllib
-
     project = tomllib.loads((pages.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     install = [block.text for block in blocks[name] if "pip install" in block.text]
     (wanted,) = [shlex.split(text, comments=True)[-1] for text in install]

@@ -139,11 +139,34 @@ def fits(expected: str, output: str) -> bool:
     return not pattern or re.fullmatch(pattern, output + "\n") is not None
 
 
-def programs_for(folder: Path) -> Path:
+# Where there is no curl: what the tutorials use of it.
+CURL = """
+import argparse, httpx
+parser = argparse.ArgumentParser()
+parser.add_argument("-s", action="store_true")
+parser.add_argument("-i", action="store_true")
+parser.add_argument("-X", default="GET")
+parser.add_argument("-H", action="append", default=[])
+parser.add_argument("url")
+asked = parser.parse_args()
+answer = httpx.request(asked.X, asked.url, headers=dict(h.split(": ", 1) for h in asked.H))
+if asked.i:
+    print(f"{answer.http_version} {answer.status_code} {answer.reason_phrase}")
+    print(*(f"{name.decode()}: {text.decode()}" for name, text in answer.headers.raw), "", sep="\\n")
+print(answer.text)
+"""
+
+
+def programs_for(folder: Path, *, with_curl: bool) -> Path:
     """Make the commands that an environment with bearerguard in it has, for this interpreter."""
     folder.mkdir()
     for name in ("bearerguard", "uvicorn", "flask"):
-        file = folder / name
-        file.write_text(f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n', "utf-8")
-        file.chmod(0o755)
+        write_program(folder / name, f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n')
+    if with_curl:
+        write_program(folder / "curl", f"#!{sys.executable}{CURL}")
     return folder
+
+
+def write_program(file: Path, text: str) -> None:
+    file.write_text(text, "utf-8")
+    file.chmod(0o755)
