@@ -28,6 +28,7 @@ NOTE = f"<!-- Written by `{COMMAND}` out of the code: change that, and not this 
 # What may be imported, module by module; a name is described where it stands first.
 MODULES = {
     "bearerguard": "bearerguard",
+    "bearerguard.errors": "Errors",
     "bearerguard.starlette": "Starlette",
     "bearerguard.fastapi": "FastAPI",
     "bearerguard.flask": "Flask",
@@ -42,6 +43,7 @@ MODULES = {
 VALUES = {
     "authenticated": 'The need of any valid token, as in `rules={"*": authenticated}`.',
     "current_token": "The `AccessToken` of the request; falsy without one. It raises outside a request.",
+    "REASONS": "Each reason for a refusal, with the status, the error and the text of its answer.",
     "BAD_TOKENS": "The recipes of `bad_tokens`, by name: functions of an `Issuer`.",
 }
 # For the adapters among themselves.
