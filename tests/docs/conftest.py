@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,16 @@ def load():
 
 
 def pytest_generate_tests(metafunc):
-    """A test with an argument ``page`` is about every page; one with ``block`` about every block."""
+    """A test with an argument ``page`` is about every page; one with ``block`` about every block.
+
+    A module may say by ``IS_ABOUT`` which blocks, or pages by their blocks, a test wants to see.
+    """
+    is_about = getattr(metafunc.module, "IS_ABOUT", {}).get(metafunc.function.__name__)
+    found = {page: PAGES.blocks_of(page) for page in PAGES.pages()}
+    if is_about is not None:
+        found = {page: list(filter(is_about, blocks)) for page, blocks in found.items()}
     if "page" in metafunc.fixturenames:
-        metafunc.parametrize("page", PAGES.pages(), ids=PAGES.name_of)
+        pages = [page for page, blocks in found.items() if blocks or is_about is None]
+        metafunc.parametrize("page", pages, ids=PAGES.name_of)
     if "block" in metafunc.fixturenames:
-        found = [block for page in PAGES.pages() for block in PAGES.blocks_of(page)]
-        wanted = getattr(metafunc.module, "LANGUAGE_OF", {}).get(metafunc.function.__name__)
-        metafunc.parametrize("block", [b for b in found if b.language in wanted], ids=str)
+        metafunc.parametrize("block", list(chain(*found.values())), ids=str)

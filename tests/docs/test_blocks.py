@@ -27,28 +27,43 @@ ELSEWHERE = {
     ("docs/tutorial-flask.md", "*"): "tests/docs/test_tutorials.py",
 }
 HERE = {"python", "toml", "json", "console"}
-LANGUAGE_OF = {
-    "test_every_block_is_executed_or_is_text": {"python", "toml", "json", "console"}
-    | {"", "text", "http", "diff", "sh", "bash", "yaml", "html", "xml", "ini"},
-    "test_a_printed_file_of_settings_makes_a_guard": {"toml"},
-    "test_a_printed_document_is_json": {"json"},
-    "test_a_printed_command_is_one_that_is_there": {"console"},
+
+
+def where(block):
+    """The test that executes a block instead of this one, if any."""
+    return ELSEWHERE.get((block.page, "*")) or ELSEWHERE.get((block.page, block.language))
+
+
+def here(language):
+    return lambda block: block.language == language and where(block) is None
+
+
+IS_ABOUT = {
+    "test_the_python_of_a_page_runs_in_its_order": here("python"),
+    "test_a_printed_file_of_settings_makes_a_guard": here("toml"),
+    "test_a_printed_document_is_json": here("json"),
+    "test_a_printed_command_is_one_that_is_there": here("console"),
 }
 SETTINGS = {f"BEARERGUARD_{spec.name.upper()}" for spec in fields(Settings)}
 SETTINGS |= {f"BEARERGUARD_{name.upper()}_FILE" for name in FROM_FILE}
 
 
-def where(page, language):
-    return ELSEWHERE.get((page, "*")) or ELSEWHERE.get((page, language))
-
-
 def test_every_block_is_executed_or_is_text(block, pages):
-    test = where(block.page, block.language)
+    test = where(block)
     if test is not None:
         name = block.page.rpartition("/")[2]
         assert name in (pages.ROOT / test).read_text("utf-8"), f"{test} does not speak of {name}"
     else:
         assert block.language in HERE | {"text"}, "no test executes it: call it text, or add one"
+
+
+def test_every_test_that_is_named_has_blocks_to_execute(pages):
+    found = {
+        (block.page, block.language) for page in pages.pages() for block in pages.blocks_of(page)
+    }
+    found |= {(page, "*") for page, _ in found}
+
+    assert not ELSEWHERE.keys() - found
 
 
 def test_no_fence_escapes_the_list_of_blocks(page, pages):
@@ -63,19 +78,14 @@ def test_the_python_of_a_page_runs_in_its_order(page, pages, monkeypatch):
     monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example.com")
     monkeypatch.setenv("BEARERGUARD_AUDIENCE", "https://api.example.com")
     issuer = Issuer("https://login.example.com", audience="https://api.example.com", alg="ES256")
-    found = [block for block in pages.blocks_of(page) if block.language == "python"]
-    if not found or where(found[0].page, "python"):
-        return
     namespace = {"__name__": "printed"}
     with trust(issuer), contextlib.redirect_stdout(io.StringIO()):
-        for block in found:
+        for block in filter(here("python"), pages.blocks_of(page)):
             source = "\n" * block.line + block.text  # so that a traceback names the page's lines
             exec(compile(source, block.page, "exec"), namespace)
 
 
 def test_a_printed_file_of_settings_makes_a_guard(block, tmp_path):
-    if where(block.page, block.language):
-        return
     file = tmp_path / "bearerguard.toml"
     file.write_text(block.text, "utf-8")
 
@@ -88,8 +98,6 @@ def test_a_printed_document_is_json(block):
 
 
 def test_a_printed_command_is_one_that_is_there(block, pages):
-    if where(block.page, block.language):
-        return
     lines = block.text.replace("\\\n", " ").splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     commands += [line for line in lines if line.startswith("BEARERGUARD_")]
