@@ -1,7 +1,8 @@
 """Writes docs/reference/ out of the code: settings, answers, and what may be imported.
 
-``make docs`` runs it; test_reference.py compares. Signatures are read from the source and not from
-the objects, so that every version of Python writes the same.
+The answer and the hint on each page of docs/reasons/ are kept up as well. ``make docs`` runs it; tests
+compare. Signatures are read from the source and not from the objects, so that every version of Python
+writes the same.
 """
 
 import ast
@@ -16,6 +17,7 @@ from typing import Any
 
 from bearerguard import Guard
 from bearerguard.core.access import Access
+from bearerguard.core.hints import HINTS
 from bearerguard.core.needs import needs_of, step_up
 from bearerguard.errors import REASONS, Kind, RejectedError, UnavailableError
 from bearerguard.settings import About, Settings
@@ -144,6 +146,24 @@ def answer_section(title: str, answer: Any, reasons: list[str]) -> list[str]:
     ]
 
 
+def reason_page(reason: str, text: str) -> str:
+    """Give a page of docs/reasons/ the answer and the hint of the code; the rest is written by hand."""
+    kind = REASONS.get(reason, UnavailableError)
+    answer = f"{kind.status} `{kind.error}`: {kind.description}"
+    if kind.error is None:
+        answer = f"{kind.status}, a challenge and no error"
+    head, _, body = re.sub(r"^\| hint in the log .*\n", "", text, flags=re.MULTILINE).partition(
+        "\n## Likely causes"
+    )
+    head = re.sub(r"^\| answer .*$", lambda _: f"| answer | {answer} |", head, flags=re.MULTILINE)
+    if reason in HINTS:
+        hint = f"| hint in the log | {HINTS[reason]} |"
+        head = re.sub(
+            r"^(\| check .*\|)$", lambda row: f"{row[0]}\n{hint}", head, flags=re.MULTILINE
+        )
+    return f"{head}\n## Likely causes{body}"
+
+
 def api_page() -> str:
     """Describe every public name by its docstring."""
     parts = ["# API", NOTE, "What may be imported. Everything else may change without notice."]
@@ -243,3 +263,6 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for page, write in PAGES.items():
         (FOLDER / page).write_text(write(), "utf-8")
+    for reason in (*REASONS, UnavailableError.reason):
+        file = FOLDER.parent / f"reasons/{reason}.md"
+        file.write_text(reason_page(reason, file.read_text("utf-8")), "utf-8")
