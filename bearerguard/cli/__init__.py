@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from bearerguard import __version__
-from bearerguard.cli import demo
+from bearerguard.cli import demo, issuer, token
 
 __all__ = ["main"]
 
-COMMANDS = (demo,)
+COMMANDS = (demo, issuer, token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,15 +4,18 @@ It signs for real, so that a test exercises the very code that guards production
 verifier that accepts anything.
 """
 
+import copy
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.core.signature import REGISTRY
 from bearerguard.core.urls import well_known_urls
+from bearerguard.dev.provider_shapes import SHAPES
+from bearerguard.dev.shapes import Shape
 from bearerguard.dev.signing_key import SigningKey
 from bearerguard.guard import Guard
 from bearerguard.jwks.fetch import Fetched, FetchError
@@ -26,7 +29,8 @@ class Issuer:
     """An authorization server in memory, and the Fetcher that a guard asks for its keys.
 
     ``url`` is its name in ``iss``, ``audience`` the API that its tokens are for, ``clock`` gives
-    seconds since 1970. ``requests`` lists the URLs that were fetched.
+    seconds since 1970. ``requests`` lists the URLs that were fetched. ``shape`` is how its tokens
+    are written: as RFC 9068 says, or as a provider does (``dev/provider_shapes.py``).
     """
 
     def __init__(
@@ -37,10 +41,13 @@ class Issuer:
         alg: str = "RS256",
         key: SigningKey | None = None,
         clock: Callable[[], float] = time.time,
+        shape: Shape = SHAPES["rfc9068"],
     ) -> None:
         self.url = url
         self.audience = audience
         self.clock = clock
+        self.shape = shape
+        self.usual_claims: dict[str, Any] = {}
         self.keys = [key or SigningKey.generate(alg)]
         self.is_down = False
         self.requests: list[str] = []
@@ -67,6 +74,12 @@ class Issuer:
         self.keys = [*self.keys, key] if keep else [key]
         return key
 
+    def with_claims(self, **claims: Any) -> Self:
+        """Give this very issuer, with its keys of now, whose tokens all have these claims."""
+        other = copy.copy(self)
+        other.usual_claims = self.usual_claims | claims
+        return other
+
     def claims(self, *, without: Iterable[str] = (), **claims: Any) -> dict[str, Any]:
         """Give the claims of a good access token (RFC 9068 section 2.2), changed as asked."""
         now = int(self.clock())
@@ -79,7 +92,9 @@ class Issuer:
             "iat": now,
             "exp": now + LIFETIME_S,
         }
-        return {name: value for name, value in (good | claims).items() if name not in set(without)}
+        plain = good | self.usual_claims | claims
+        shaped = self.shape.written(plain, frozenset(claims), self.url)
+        return {name: value for name, value in shaped.items() if name not in set(without)}
 
     def token(
         self,
@@ -110,7 +125,7 @@ class Issuer:
         """Sign any octets. ``header`` as bytes is taken as it stands."""
         key = key or self.key
         if not isinstance(header, bytes):
-            good = {"typ": "at+jwt", "alg": key.alg, "kid": key.kid} | dict(header or {})
+            good = {"typ": self.shape.typ, "alg": key.alg, "kid": key.kid} | dict(header or {})
             header = json.dumps({k: v for k, v in good.items() if v is not None}).encode()
         signing_input = base64url_encode(header) + b"." + base64url_encode(payload)
         alg = json.loads(header)["alg"] if _names_algorithm(header) else key.alg
