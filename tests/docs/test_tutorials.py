@@ -24,13 +24,15 @@ def blocks(pages):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", TUTORIALS)
-def test_a_tutorial_runs_as_it_stands(name, blocks, tutorial, tmp_path):
-    programs = tutorial.programs_for(tmp_path / "bin", with_curl=shutil.which("curl") is None)
+def test_the_tutorials_run_as_they_stand(blocks, tutorial, tmp_path):
+    """One after the other, with one issuer; what fails is told with its page and line."""
     ports = {port: tutorial.free_port() for port in ("8000", "9000")}
+    has_curl = shutil.which("curl") is not None
+    programs = tutorial.programs_for(tmp_path / "bin", ports["9000"], with_curl=not has_curl)
     reader = tutorial.Reader(tmp_path, ports, programs)
     try:
-        reader.walk(blocks[name])
+        for name in TUTORIALS:
+            reader.walk(blocks[name], tmp_path / name)
     finally:
         reader.close()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 PATIENCE_S = 30
 END = "-- end of the output"
+ISSUER = "first terminal, leave it running"
 
 
 def free_port():
@@ -35,7 +36,10 @@ def after(diff):
 
 
 class Reader:
-    """Someone with a folder, a shell, and terminals in which something is left running."""
+    """Someone with a folder, a shell, and terminals in which something is left running.
+
+    Who reads several pages leaves the issuer running, which each of them starts alike.
+    """
 
     def __init__(self, folder: Path, ports: dict[str, str], programs: Path) -> None:
         self.folder, self.ports = folder, ports
@@ -48,7 +52,14 @@ class Reader:
         }
         self.shell = self._open("bash", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def walk(self, blocks) -> None:
+    def walk(self, blocks, folder: Path) -> None:
+        """Begin a page in a folder of its own, in new terminals but for that of the issuer."""
+        folder.mkdir()
+        self.folder = folder
+        self.said.clear()
+        self._run(f"cd {folder}")
+        for terminal in self.running.keys() - {ISSUER}:
+            self._end(self.running.pop(terminal))
         for block in blocks:
             text = block.text
             for port, free in self.ports.items():
@@ -66,16 +77,18 @@ class Reader:
 
     def leave_running(self, terminal: str, text: str) -> None:
         """Start what the block says, and wait until it listens at the last port that was named."""
+        if terminal == ISSUER and ISSUER in self.running:
+            assert text == "$ bearerguard issuer\n", "the pages start it alike"
+            return
         former = self.running.pop(terminal, None)
         if former is not None:
             self._end(former)
         *first, last = re.findall(r"^\$ (.*)$", text, re.MULTILINE)
         said = self.said.setdefault(terminal, [])
         said += first
-        log = (self.folder / "terminal.log").open("ab")
-        self.running[terminal] = self._open(
-            "bash", "-c", "\n".join([*said, f"exec {last}"]), stdout=log, stderr=log
-        )
+        with (self.folder / "terminal.log").open("ab") as log:
+            script = "\n".join([*said, f"exec {last}"])
+            self.running[terminal] = self._open("bash", "-c", script, stdout=log, stderr=log)
         named = re.search(r"--port (\d+)", last)
         self._wait_for(named[1] if named else self.ports["9000"], self.running[terminal])
 
@@ -157,11 +170,18 @@ print(answer.text)
 """
 
 
-def programs_for(folder: Path, *, with_curl: bool) -> Path:
-    """Make the commands that an environment with bearerguard in it has, for this interpreter."""
+def programs_for(folder: Path, issuer_port: str, *, with_curl: bool) -> Path:
+    """Make the commands that an environment with bearerguard in it has, for this interpreter.
+
+    What the local issuer has by default is its port, which is exchanged here.
+    """
     folder.mkdir()
-    for name in ("bearerguard", "uvicorn", "flask"):
+    for name in ("uvicorn", "flask"):
         write_program(folder / name, f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n')
+    moved = {"issuer": f"--port {issuer_port}", "token": f"--issuer http://127.0.0.1:{issuer_port}"}
+    cases = "".join(f'{command}) set -- "$@" {more};;\n' for command, more in moved.items())
+    own = f'#!/bin/sh\ncase "$1" in\n{cases}esac\nexec {sys.executable} -m bearerguard "$@"\n'
+    write_program(folder / "bearerguard", own)
     if with_curl:
         write_program(folder / "curl", f"#!{sys.executable}{CURL}")
     return folder
