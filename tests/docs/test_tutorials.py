@@ -33,6 +33,7 @@ def test_the_tutorials_run_as_they_stand(blocks, tutorial, tmp_path):
     try:
         for name in TUTORIALS:
             reader.walk(blocks[name], tmp_path / name)
+            assert "reason='audience_mismatch'" in reader.log(), f"{name}: as its page promises"
     finally:
         reader.close()
 
