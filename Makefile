@@ -1,7 +1,7 @@
 # make demo   a guarded API and a local issuer, with a tour of real requests (ONCE=1: tour, then end)
 # make test   the whole test suite
-# The rest is for contributors: make check, make versions, make requirements, make drills, make bench,
-# make dist, make clean.
+# The rest is for contributors: make check, make versions, make requirements, make docs, make drills,
+# make bench, make dist, make clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 p
 # Tests that wait for a server leave a core to others.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
 
-.PHONY: demo test check lint coverage format versions requirements drills bench dist clean
+.PHONY: demo test check lint coverage format versions requirements docs drills bench dist clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/bearerguard demo $(if $(ONCE),--once)
@@ -47,6 +47,11 @@ versions:
 requirements: $(VENV)/dev-installed
 	$(BIN)/python tests/requirements_report.py
 
+# The site in build/docs, warnings as errors; its reference is written out of the code first.
+docs: $(VENV)/docs-installed
+	$(BIN)/python tests/docs/reference.py
+	$(BIN)/zensical build --clean --strict
+
 # bearerguard and other libraries side by side on bad days; writes docs/drills.md (ONLY="cold flood").
 drills: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks.drills --environments $(VENV)-drills $(if $(ONLY),--only $(ONLY))
@@ -61,7 +66,7 @@ dist: $(VENV)-release/installed
 	.ci/dist $(VENV)-release/bin
 
 clean:
-	rm -rf $(VENV) $(VENV)-* .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-* .cache .coverage* .pytest_cache .mypy_cache .ruff_cache build dist
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "bearerguard needs Python 3.11 or later; none was found" >&2; exit 2; }
@@ -74,6 +79,10 @@ $(VENV)/demo-installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/dev-installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	@touch $@
+
+$(VENV)/docs-installed: $(VENV)/dev-installed
+	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 $(VENV)-bench/installed: pyproject.toml
