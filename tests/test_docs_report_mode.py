@@ -16,7 +16,7 @@ from bearerguard.testing import Issuer, trust
 
 PAGE = (Path(__file__).parents[1] / "docs/report-mode.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-SETTINGS = dict(re.findall(r"^export (\w+)=(.*)$", PAGE, re.MULTILINE))
+SETTINGS = dict(re.findall(r"^\$ export (\w+)=(.*)$", PAGE, re.MULTILINE))
 
 
 @pytest.fixture

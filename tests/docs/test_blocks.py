@@ -20,6 +20,7 @@ from bearerguard.testing import Issuer, trust
 ELSEWHERE = {
     ("docs/mcp.md", "python"): "tests/mcp/test_docs_of_mcp.py",
     ("docs/any-application.md", "python"): "tests/docs/test_any_application.py",
+    ("docs/local-issuer.md", "python"): "tests/test_docs_local_issuer.py",
     ("docs/metadata.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/step-up.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/observability.md", "python"): "tests/test_docs_of_observability.py",
@@ -104,6 +105,8 @@ def test_a_printed_command_is_one_that_is_there(block, pages):
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     commands += [line for line in lines if line.startswith("BEARERGUARD_")]
     assert commands, "a console block begins its commands with '$ '"
+    # VARIABLE=$(command) is looked at as the command.
+    commands = [re.sub(r"^[A-Z]+=\$\((.*)\)$", r"\1", command) for command in commands]
     words = [shlex.split(command, comments=True) for command in commands]
     for command in words:
         check_command(command, pages.ROOT)
@@ -129,6 +132,8 @@ def check_command(words, root):
         assert arguments[0] == "install"
     elif program == "bearerguard":
         check_own_command(arguments)
+    elif program == "curl":  # at a reader's own API; the tutorials run theirs
+        assert arguments[0].startswith("http://127.0.0.1:"), words
     elif program == "python":
         assert (root / arguments[0]).is_file(), words
     else:
