@@ -1,10 +1,10 @@
 """A headless Chromium, and what the tests in it need. What is missing is told in one line.
 
-Chromium and its driver are Debian's packages ``chromium`` and ``chromium-driver``. The folder named by
-``TEST_NODE_MODULES`` is made by ``npm install axe-core swagger-ui-dist``. Where ``CI`` is
-``true``, what is missing fails the tests instead of skipping them. ``TEST_PICTURES`` names
-a folder where the tests put their screenshots: ``docs/pictures`` for those of the documentation.
-Neither name begins with ``BEARERGUARD_``: those are settings, and an unknown one refuses the start.
+Chromium and its driver are Debian's packages ``chromium`` and ``chromium-driver``; what the pages of
+the tests load besides is listed in ``package.json``. Where ``CI`` is ``true``, what is missing fails
+the tests instead of skipping them. ``TEST_PICTURES`` names a folder where the tests put their
+screenshots: ``docs/pictures`` for those of the documentation. It does not begin with
+``BEARERGUARD_``: such names are settings, and an unknown one refuses the start.
 """
 
 import os
@@ -15,7 +15,7 @@ import pytest
 from selenium import webdriver
 
 HOW = "apt-get install chromium chromium-driver"
-HOW_NODE = "npm install axe-core swagger-ui-dist; export TEST_NODE_MODULES=.../node_modules"
+HOW_NODE = "npm install --prefix tests/browser --no-package-lock"
 ARGUMENTS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
@@ -65,7 +65,7 @@ def browser(chromium):
 
 @pytest.fixture(scope="session")
 def node_modules():
-    folder = Path(os.environ.get("TEST_NODE_MODULES") or "/nowhere")
+    folder = Path(__file__).with_name("node_modules")
     if not (folder / "axe-core/axe.min.js").exists():
         missing("axe-core", HOW_NODE)
     if not (folder / "swagger-ui-dist/swagger-ui-bundle.js").exists():
