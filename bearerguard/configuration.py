@@ -105,6 +105,13 @@ def configure(
     return replace(_alone(top, problems), shadow=changed)
 
 
+def readings(*sources: Source) -> list[tuple[str, Reading]]:
+    """Read each place by itself, whatever is wrong with the whole: "" is the top level."""
+    file = _file_of(sources)
+    top = _read_top((*sources, file.top))
+    return [("", top), *((own.name, own_of_source(own).reading) for own in file.issuers)]
+
+
 def _alone(top: Reading, problems: list[str]) -> Configuration:
     """One issuer, which is named at the top level; everything is there."""
     owns = _named(top)

@@ -8,7 +8,7 @@ import difflib
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bearerguard.files import OddFileError, read_regular
@@ -49,11 +49,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Given:
-    """A value that somebody set, and where, as messages name it; or why it cannot be had."""
+    """A value that somebody set, and where, as messages name it; or why it cannot be had.
+
+    ``key`` and ``source`` are the name as it was written, and where, without the value.
+    """
 
     where: str
     raw: Any = field(default=None, repr=False)
     problem: str | None = None
+    key: str = ""
+    source: str = ""
 
 
 def from_environment(environ: Mapping[str, str]) -> Source:
@@ -79,12 +84,14 @@ def find(setting: str, sources: Sequence[Source]) -> Given | None:
         value = source.get(setting)
         file = source.get(f"{setting}_file") if setting in FROM_FILE else None
         if file is not None:
-            return _from_file(setting, source, file, is_twice=value is not None)
+            given = _from_file(setting, source, file, is_twice=value is not None)
+            return replace(given, key=source.spell(f"{setting}_file"), source=source.name)
         if value is not None:
             is_file = setting == "config" or setting.endswith(("_file", "_snapshot"))
             shown = shown_file(value) if is_file else shown_value(value)
             shown = "***" if setting in FROM_FILE else shown
-            return Given(f"{source.spell(setting)}={shown} ({source.name})", value)
+            key = source.spell(setting)
+            return Given(f"{key}={shown} ({source.name})", value, key=key, source=source.name)
     return None
 
 
