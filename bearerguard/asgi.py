@@ -18,6 +18,7 @@ from bearerguard.loading import Later, would_stop_a_loop
 if TYPE_CHECKING:
     from bearerguard.core.access_token import AccessToken
     from bearerguard.core.challenge import Answer
+    from bearerguard.gate import Gate
     from bearerguard.guard import Guard
 
 __all__ = [
@@ -130,6 +131,14 @@ class BearerAuthMiddleware:
         except ConfigurationError as problem:
             self._problem = problem
         self._later = None
+
+    def gate_now(self) -> "Gate":
+        """Give the gate, made here where that was put off; raises ConfigurationError."""
+        if self._later is not None:
+            self._later.now()
+        if self._problem is not None:
+            raise self._problem
+        return self.gate
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         later = self._later

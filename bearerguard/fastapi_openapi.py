@@ -16,25 +16,16 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from bearerguard.core.access import Access
-from bearerguard.core.alternatives import alternatives
 from bearerguard.core.marks import mark_of
 from bearerguard.core.needs import Need, all_of, authenticated, both
+from bearerguard.core.openapi import METHODS, SCHEME, Document, lock, scheme_for
 from bearerguard.core.request import RequestView
-from bearerguard.core.urls import problem_of_url, well_known_urls
 from bearerguard.errors import ConfigurationError
 from bearerguard.fastapi_dependencies import mark_of_dependant
 from bearerguard.fastapi_routing import expanded
 
 if TYPE_CHECKING:
     from bearerguard.gate import Gate
-
-SCHEME = "bearerAuth"
-# Path Item Object: the members that are operations.
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-UNAUTHORIZED = "No access token, or none that is good for this API"
-FORBIDDEN = "The token is short of what this operation needs: {}"
-UNAVAILABLE = "The issuer of the token cannot be reached; try again later"
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,7 @@ class DescribedOpenAPI:
                 access = self._access(routes.get((path, method), [None]), path, method.upper())
                 if access.need is not None or not access.public:
                     need = self._need(access)
-                    _lock(operation, need, is_optional=access.need is None and access.optional)
+                    lock(operation, need, is_optional=access.need is None and access.optional)
                     scopes += need.scopes()
         return scopes
 
@@ -122,9 +113,6 @@ def describe(app: Any, gate: "Gate", scheme: Document, prefix: str = "") -> None
 def scheme_of(gate: "Gate", authorization_url: str | None, token_url: str | None) -> Document:
     """Say where tokens come from: the two URLs, or else the issuer's metadata.
 
-    Nothing is fetched for it: an application starts while its issuer is down. An issuer that is no
-    URL, or one among several, leaves only that a token is needed.
-
     Raises:
         ConfigurationError: one URL without the other.
     """
@@ -133,24 +121,4 @@ def scheme_of(gate: "Gate", authorization_url: str | None, token_url: str | None
         return {"type": "oauth2", "flows": {"authorizationCode": flow}}
     if authorization_url or token_url:
         raise ConfigurationError("authorization_url and token_url belong together: give both")
-    issuer = gate.guard.settings.issuer
-    if problem_of_url(issuer, http_allowed=True) is not None:
-        return {"type": "http", "scheme": "bearer"}
-    # OpenID Connect Discovery section 4 is what a browser reads.
-    return {"type": "openIdConnect", "openIdConnectUrl": well_known_urls(issuer)[-1]}
-
-
-def _lock(operation: Document, need: Need, *, is_optional: bool) -> None:
-    """Put the lock on an operation, beside what it asks for already, and tell how it refuses."""
-    ours: list[Document] = [{SCHEME: list(scopes)} for scopes in alternatives(need)]
-    ours += [{}] if is_optional else []
-    theirs = operation.get("security")
-    if theirs != []:  # an operation may say that it has none
-        operation["security"] = [{**one, **other} for one in theirs or [{}] for other in ours]
-    responses = operation.setdefault("responses", {})
-    challenge = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    responses.setdefault("401", {"description": UNAUTHORIZED, "headers": challenge})
-    if need is not authenticated:
-        refused = {"description": FORBIDDEN.format(need), "headers": challenge}
-        responses.setdefault("403", refused)
-    responses.setdefault("503", {"description": UNAVAILABLE})
+    return scheme_for(gate.guard.settings.issuer)

@@ -140,7 +140,7 @@ def _admit(app: flask.Flask, gate: "Gate") -> flask.Response | None:
             return _response(about)
     if gate.readiness is not None and gate.asks_if_ready(request):
         return _response(gate.answer_probe(is_ready=gate.guard.ready()))
-    found = _mark_of_view(app, flask_request.url_rule, request)
+    found = mark_of_view(app, flask_request.url_rule, request)
     access = found.on(gate.table.access(request))
     try:
         token = gate.guard.admit(request, access)
@@ -150,7 +150,7 @@ def _admit(app: flask.Flask, gate: "Gate") -> flask.Response | None:
     return None
 
 
-def _mark_of_view(app: flask.Flask, rule: Any, request: RequestView) -> Mark:
+def mark_of_view(app: flask.Flask, rule: Any, request: RequestView) -> Mark:
     """Tell what the view says that Flask has matched; nothing for 404, 405 and redirects."""
     if rule is None:
         return UNMARKED

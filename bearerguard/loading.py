@@ -36,6 +36,10 @@ class Later:
         await wait_in_task(self._done, PATIENCE_S)
         self._done.result(timeout=0)
 
+    def now(self) -> None:
+        """Do it here, for a caller whom nobody waits for."""
+        self._work()
+
     def _run(self, done: Future[None]) -> None:
         try:
             self._work()

@@ -29,7 +29,7 @@ def find_endpoint(app: ASGIApp, scope: Scope, unfold: Unfold | None = None) -> A
     endpoint = scope.get("endpoint")
     # Starlette itself puts this one around its router, and often there is nothing else.
     inner = app.app if type(app) is ExceptionMiddleware else app
-    routes = inner.routes if type(inner) is Router else _routes_of(app)
+    routes = inner.routes if type(inner) is Router else routes_of(app)
     if routes is None:
         routes = _routes_told(scope)
     ahead = dict(scope)  # a route that writes into it does so once more when it is its turn
@@ -48,7 +48,7 @@ def find_endpoint(app: ASGIApp, scope: Scope, unfold: Unfold | None = None) -> A
         endpoint = child_scope.get("endpoint", endpoint)
         if not hasattr(route, "routes"):
             break  # a view, as for most requests
-        routes = _below(route)
+        routes = routes_behind(route)
         ahead.update(child_scope)
     return endpoint
 
@@ -66,7 +66,7 @@ def routes_below(
 
     ``expand`` gives the routes that stand for one, in frameworks where these are several.
     """
-    routes = _routes_of(app)
+    routes = routes_of(app)
     if routes is None:
         routes = _routes_told(scope) or ()
     yield from _listed(routes, "", expand or (lambda route: (route,)))
@@ -78,10 +78,10 @@ def _routes_told(scope: Scope) -> Sequence[BaseRoute] | None:
     Below a route the router has decided already for an endpoint, which may be an application; above
     all routes Starlette names the application.
     """
-    return _routes_of(scope.get("endpoint", scope.get("app")))
+    return routes_of(scope.get("endpoint", scope.get("app")))
 
 
-def _routes_of(app: Any) -> Sequence[BaseRoute] | None:
+def routes_of(app: Any) -> Sequence[BaseRoute] | None:
     """Walk down the stack of middleware to what has routes.
 
     At each request anew: what a middleware wraps may be exchanged, and the marks of an application
@@ -103,10 +103,10 @@ def _are_routes(routes: Any) -> bool:
     return isinstance(routes, Sequence) and all(isinstance(r, BaseRoute) for r in routes)
 
 
-def _below(route: Any) -> Sequence[BaseRoute] | None:
+def routes_behind(route: Any) -> Sequence[BaseRoute] | None:
     """Give the routes of what is mounted; None for a route to a view, or to something opaque."""
     known = getattr(route, "routes", None)  # a Mount knows them also behind its own middleware
-    return known or (None if known is None else _routes_of(route.app))
+    return known or (None if known is None else routes_of(route.app))
 
 
 def _listed(
@@ -114,7 +114,7 @@ def _listed(
 ) -> Iterator[tuple[str, Any]]:
     for route in (one for several in routes for one in expand(several)):
         path = prefix + getattr(route, "path", "")
-        below = _below(route)
+        below = routes_behind(route)
         if below is None:
             yield path, route
         else:
