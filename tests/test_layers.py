@@ -88,7 +88,7 @@ PACKAGES = {
     "cryptography": (
         *("core/jwk", "core/key_file", "core/signature", "core/client_key", "dev/signing_key"),
     ),
-    "httpx": ("jwks/fetch", "dev/*"),
+    "httpx": ("jwks/fetch", "dev/*", "testing/everything"),
     "cachetools": ("resolved", "stores/verified", "introspection/cache"),
     "trio": ("jwks/waiting",),
     "rich": ("cli/output",),
@@ -100,9 +100,16 @@ PACKAGES = {
     "flask": ("flask", "flask_request", "dev/*"),
     "werkzeug": ("flask_request", "dev/*"),
     "uvicorn": ("dev/*",),
+    "pytest": ("testing/plugin",),
+    "django": ("testing/django",),
 }
 # Only where they are needed: in a function, or for the type checker.
-LAZY = {("httpx", "jwks/fetch"), ("trio", "jwks/waiting"), ("rich", "cli/output")}
+LAZY = {
+    ("httpx", "jwks/fetch"),
+    ("httpx", "testing/everything"),
+    ("trio", "jwks/waiting"),
+    ("rich", "cli/output"),
+}
 # No network, clock, environment, lock or framework. "bearerguard" is for the layers above.
 PURE = (
     *("events", "core/*"),

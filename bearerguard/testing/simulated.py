@@ -21,6 +21,7 @@ class Clock:
         self._ahead_s = 0.0
 
     def __call__(self) -> float:
+        """Give the time."""
         return time.time() + self._ahead_s
 
     def tick(self, seconds: float = 1.0) -> None:

@@ -4,8 +4,8 @@ The key source of each live guard is replaced from here: the runtime has no swit
 is loosened by that, because tokens are signed and verified as ever, by the keys of another issuer.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -64,10 +64,13 @@ def trust(issuer: AnyIssuer) -> Iterator[AnyIssuer]:
 
 
 @contextmanager
-def trusted(or_new: Callable[[], Issuer] = Issuer) -> Iterator[InMemory]:
-    """Give the issuer that is trusted already, or trust a new one for the length of the block."""
-    with nullcontext(TRUSTED[-1]) if TRUSTED else trust(or_new()) as issuer:
-        yield issuer
+def trusted(issuer: InMemory | None = None) -> Iterator[InMemory]:
+    """Trust this issuer, or any, where that is not so already; give the one that is trusted."""
+    if TRUSTED and issuer in (None, TRUSTED[-1]):
+        yield TRUSTED[-1]
+    else:
+        with trust(issuer or Issuer(alg="ES256")) as other:
+            yield other
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def tests_an_api() -> None:
     assert_type(BAD_TOKENS["expired"](issuer), str)
     with trust(issuer) as trusted:
         assert_type(trusted, Issuer)
-    trust("https://issuer.example")  # type: ignore[arg-type]
+    trust("https://issuer.example")  # type: ignore[type-var]
 
 
 def reads_the_version() -> None:
