@@ -1,4 +1,4 @@
-"""In a project of one's own the plugin does this; here the settings of the whole suite forbid it."""
+"""What the plugin does by itself in a project of one's own; this suite's settings forbid it."""
 
 import os
 from collections.abc import Iterator

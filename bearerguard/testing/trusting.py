@@ -14,7 +14,7 @@ from bearerguard import issuers
 from bearerguard.dev.issuer import Issuer as InMemory
 from bearerguard.guard import Guard
 from bearerguard.introspection.introspector import Introspector
-from bearerguard.issuers import LIVE_ISSUERS, KnownIssuer, Means
+from bearerguard.issuers import KnownIssuer, Means
 from bearerguard.jwks.keys import Keys
 from bearerguard.settings import Settings
 from bearerguard.testing.simulated import Clock, Issuer
@@ -52,13 +52,13 @@ def trust(issuer: AnyIssuer) -> Iterator[AnyIssuer]:
         patch.object(issuers, "keys_of", keys_of),
         _noted(issuer),
     ):
-        for known in list(LIVE_ISSUERS):
+        for known in list(issuers.LIVE_ISSUERS):
             keys = _keys_from(issuer, known.settings, known.means)
             afterwards[keys] = _exchange(known, keys)
         try:
             yield issuer
         finally:
-            for known in list(LIVE_ISSUERS):
+            for known in list(issuers.LIVE_ISSUERS):
                 # An issuer that another thread was just making at the start has its own already.
                 _exchange(known, afterwards.get(known.keys, known.keys))
 
@@ -112,7 +112,7 @@ def _trust_for_opaque(issuer: InMemory) -> Iterator[None]:
         return introspector
 
     with patch.object(issuers, "introspector_of", introspector_of):
-        for known in list(LIVE_ISSUERS):
+        for known in list(issuers.LIVE_ISSUERS):
             former = known.introspector
             if former is not None:
                 known.introspector = introspector_of(
@@ -122,7 +122,7 @@ def _trust_for_opaque(issuer: InMemory) -> Iterator[None]:
         try:
             yield
         finally:
-            for known in list(LIVE_ISSUERS):
+            for known in list(issuers.LIVE_ISSUERS):
                 known.introspector = afterwards.get(known.introspector, known.introspector)
 
 

@@ -8,14 +8,17 @@ import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from bearerguard import issuers
 from bearerguard.core.policy import Policy
 from bearerguard.directory import configured, supported_algorithms
 from bearerguard.errors import ConfigurationError
 from bearerguard.guard import Guard
-from bearerguard.issuers import LIVE_ISSUERS, KnownIssuer
+from bearerguard.issuers import KnownIssuer
 from bearerguard.settings import Settings, from_environment
 from bearerguard.testing.environment import TEST_AUDIENCE, TEST_ISSUER
+from bearerguard.testing.written_for import sample_for
 
 HOW_TO_CHOOSE = "say whose tokens you want: bearer.at(app)(...), or bearer(..., issuer=...)"
 
@@ -71,7 +74,7 @@ def _live(issuer: str | None) -> list[Addressee]:
 
 def _choice(issuer: str | None) -> list[KnownIssuer]:
     """Give those of one name: the one asked for, that of the environment, else one of a guard."""
-    live = list(LIVE_ISSUERS)
+    live = list(issuers.LIVE_ISSUERS)
     wanted = {issuer} if issuer else set(os.environ.get("BEARERGUARD_ISSUER", "").split(","))
     named = [one for one in live if one.policy.issuer in wanted]
     if named or issuer:
@@ -85,11 +88,12 @@ def _names(live: Sequence[KnownIssuer], of: KnownIssuer) -> set[str]:
     return {one.policy.issuer or "" for one in live if one.means is of.means}
 
 
-def _kinds(found: Sequence[KnownIssuer]) -> list[Policy]:
-    """Tell how many kinds of tokens they take; the audience is no difference, all can be named."""
-    kinds: list[Policy] = []
+def _kinds(found: Sequence[KnownIssuer]) -> list[Any]:
+    """Tell apart what kinds of tokens they take; the audience is no difference, all are named."""
+    kinds: list[Any] = []
     for one in found:
-        kind = replace(one.policy, audiences=())
+        policy = one.policy
+        kind = (sample_for(policy), policy.algorithms, one.settings.secret)
         if kind not in kinds:
             kinds.append(kind)
     return kinds

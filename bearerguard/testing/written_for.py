@@ -64,6 +64,22 @@ class WrittenFor(InMemory):
         return super().sign(payload, header=header, key=key)
 
 
+def sample_for(policy: Policy) -> tuple[str | None, Claims]:
+    """Write what all tokens for a policy have in common, its issuer included and no audience."""
+    plain = {
+        "iss": policy.issuer,
+        "sub": "user",
+        "client_id": "client",
+        "iat": 0,
+        "exp": 0,
+        "jti": "",
+    }
+    plain |= {"aud": "", "roles": ["role"]}
+    if policy.scope_places:
+        plain["scope"] = "scope"
+    return _type_of(policy), _written(plain, {}, policy)
+
+
 def _key_of(issuer: InMemory, policy: Policy, secret: bytes | None) -> SigningKey:
     if secret is not None:
         return SigningKey(min(policy.algorithms), secret, {"kid": "the-secret"})
