@@ -48,7 +48,7 @@ class BadTokens(Mapping[str, Headers]):
         self._make = make
 
     def __getitem__(self, name: str) -> Headers:
-        if name not in BAD_TOKENS:
+        if name not in self._names():
             raise KeyError(name)
         return self._make(name)
 

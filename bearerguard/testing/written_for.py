@@ -66,15 +66,8 @@ class WrittenFor(InMemory):
 
 def sample_for(policy: Policy) -> tuple[str | None, Claims]:
     """Write what all tokens for a policy have in common, its issuer included and no audience."""
-    plain = {
-        "iss": policy.issuer,
-        "sub": "user",
-        "client_id": "client",
-        "iat": 0,
-        "exp": 0,
-        "jti": "",
-    }
-    plain |= {"aud": "", "roles": ["role"]}
+    plain: Claims = {"iss": policy.issuer, "aud": "", "sub": "user", "client_id": "client"}
+    plain |= {"iat": 0, "exp": 0, "jti": "", "roles": ["role"]}
     if policy.scope_places:
         plain["scope"] = "scope"
     return _type_of(policy), _written(plain, {}, policy)

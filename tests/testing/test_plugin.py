@@ -7,39 +7,18 @@ import os
 import subprocess
 import sys
 import tomllib
-import weakref
 from pathlib import Path
 
-import django.test
-import fastapi.testclient
-import httpx
 import pytest
-import starlette.testclient
 
-import bearerguard.asgi
-import bearerguard.fastapi
-import bearerguard.flask
-import bearerguard.starlette
-import bearerguard.testing.django
-import bearerguard.wsgi
-from bearerguard import issuers
-from bearerguard.testing import BAD_TOKENS, as_token
+from bearerguard.testing import BAD_TOKENS
 
 pytest_plugins = ["pytester"]
-# What a run inside of this process loads first would be loaded anew by the next one.
-LOADED = (django, fastapi, httpx, starlette, bearerguard, as_token)
 ROOT = Path(__file__).parents[2]
 
 _spec = importlib.util.spec_from_file_location("projects", Path(__file__).with_name("projects.py"))
 projects = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(projects)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch):
-    """A user's tests run in a process where no other tests have left guards behind."""
-    monkeypatch.setattr(issuers, "LIVE_ISSUERS", weakref.WeakSet())
-
 
 USE = """
 from app import app
