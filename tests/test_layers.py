@@ -96,7 +96,7 @@ PACKAGES = {
     "cryptography": (
         *("core/jwk", "core/key_file", "core/signature", "core/client_key", "dev/signing_key"),
     ),
-    "httpx": ("jwks/fetch", "dev/*", "cli/token"),
+    "httpx": ("jwks/fetch", "dev/*", "cli/token", "testing/everything"),
     "cachetools": ("resolved", "stores/verified", "introspection/cache", "dev/ledger"),
     "trio": ("jwks/waiting",),
     "rich": ("cli/output",),
@@ -110,11 +110,14 @@ PACKAGES = {
     "flask": ("flask", "flask_request", "dev/*"),
     "werkzeug": ("flask_request", "dev/*"),
     "uvicorn": ("dev/*",),
+    "pytest": ("testing/plugin",),
+    "django": ("testing/django",),
 }
 # Only where they are needed: in a function, or for the type checker.
 LAZY = {
     ("httpx", "jwks/fetch"),
     ("httpx", "cli/token"),
+    ("httpx", "testing/everything"),
     ("trio", "jwks/waiting"),
     ("rich", "cli/output"),
 }

@@ -6,6 +6,8 @@ found: mypy reports one that is not needed, so that a mistake that passes fails 
 
 from typing import Any, assert_never, assert_type
 
+import httpx
+
 import bearerguard
 from bearerguard import (
     AccessToken,
@@ -22,6 +24,7 @@ from bearerguard import (
     scope,
     step_up,
 )
+from bearerguard.asgi import ASGIApp
 from bearerguard.core.access_token import Principal
 from bearerguard.core.explain import CheckReport, Explanation
 from bearerguard.events import (
@@ -36,7 +39,19 @@ from bearerguard.events import (
 from bearerguard.otel import Telemetry
 from bearerguard.prometheus import Metrics
 from bearerguard.receiver import EventReceiver
-from bearerguard.testing import BAD_TOKENS, Issuer, SigningKey, bad_tokens, trust
+from bearerguard.testing import (
+    BAD_TOKENS,
+    AssertAllProtected,
+    AssertProtected,
+    BadTokens,
+    Bearer,
+    Issuer,
+    SigningKey,
+    as_token,
+    bad_tokens,
+    fill_environment,
+    trust,
+)
 
 
 def makes_a_guard() -> None:
@@ -174,7 +189,35 @@ def tests_an_api() -> None:
     assert_type(BAD_TOKENS["expired"](issuer), str)
     with trust(issuer) as trusted:
         assert_type(trusted, Issuer)
-    trust("https://issuer.example")  # type: ignore[arg-type]
+    trust("https://issuer.example")  # type: ignore[type-var]
+
+
+async def uses_the_fixtures(
+    bearer: Bearer,
+    issuer: Issuer,
+    bearer_bad_tokens: BadTokens,
+    assert_protected: AssertProtected,
+    assert_all_protected: AssertAllProtected,
+    app: ASGIApp,
+) -> None:
+    assert_type(bearer("orders:read", "orders:write", sub="ada"), dict[str, str])
+    assert_type(bearer.expired("orders:read"), dict[str, str])
+    assert_type(bearer.bad("forged"), dict[str, str])
+    assert_type(bearer.at(app).token(), str)
+    assert_type(bearer_bad_tokens["expired"], dict[str, str])
+    bearer(5)  # type: ignore[arg-type]
+    issuer.rotate()
+    with issuer.down(), issuer.slow(5):
+        issuer.up()
+    issuer.slow("5s")  # type: ignore[arg-type]
+    with httpx.Client() as client:
+        assert_protected(client, "GET", "/orders", scopes=["orders:read"], json={})
+        assert_all_protected(client, public=["/healthz"])
+    async with httpx.AsyncClient() as async_client:
+        await assert_protected(async_client, "GET", "/orders")
+    with as_token(app, "orders:read", sub="ada"), as_token(app, scope=["a", "b"]):
+        pass
+    assert_type(fill_environment(), list[str])
 
 
 def reads_the_version() -> None:
