@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bearerguard.dev.signing_key import SigningKey
     from bearerguard.testing.admitted import as_token
     from bearerguard.testing.bad_here import BadTokens
-    from bearerguard.testing.bearer import Bearer, Headers
+    from bearerguard.testing.bearer import Bearer
     from bearerguard.testing.broken import BAD_TOKENS, bad_tokens
     from bearerguard.testing.environment import fill_environment
     from bearerguard.testing.everything import AssertAllProtected
@@ -35,7 +35,6 @@ __all__ = [
     "BadTokens",
     "Bearer",
     "Clock",
-    "Headers",
     "Issuer",
     "SigningKey",
     "as_token",
@@ -51,7 +50,6 @@ _HOME = {
     "BadTokens": "bearerguard.testing.bad_here",
     "Bearer": "bearerguard.testing.bearer",
     "Clock": "bearerguard.testing.simulated",
-    "Headers": "bearerguard.testing.bearer",
     "Issuer": "bearerguard.testing.simulated",
     "SigningKey": "bearerguard.dev.signing_key",
     "as_token": "bearerguard.testing.admitted",

@@ -25,6 +25,7 @@ ELSEWHERE = {
     ("docs/step-up.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/observability.md", "python"): "tests/test_docs_of_observability.py",
     ("docs/observability.md", "yaml"): "tests/test_docs_of_observability.py",
+    ("docs/testing.md", "python"): "tests/testing/test_docs_testing.py",
     ("docs/tutorial-starlette.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-fastapi.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-flask.md", "*"): "tests/docs/test_tutorials.py",
@@ -103,7 +104,7 @@ def test_a_printed_document_is_json(block):
 def test_a_printed_command_is_one_that_is_there(block, pages):
     lines = block.text.replace("\\\n", " ").splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    commands += [line for line in lines if line.startswith("BEARERGUARD_")]
+    commands += [line for line in lines if re.match(r"BEARERGUARD_\w+=", line)]
     assert commands, "a console block begins its commands with '$ '"
     # VARIABLE=$(command) is looked at as the command.
     commands = [re.sub(r"^[A-Z]+=\$\((.*)\)$", r"\1", command) for command in commands]
