@@ -59,9 +59,11 @@ class WrittenFor(InMemory):
         key: SigningKey | None = None,
     ) -> str:
         """Sign any octets, below a header of the type that the guard takes."""
-        if not isinstance(header, bytes):
-            header = {"typ": _type_of(self.policy)} | dict(header or {})
-        return super().sign(payload, header=header, key=key)
+        parameters = header if isinstance(header, bytes) else self._header(header or {})
+        return super().sign(payload, header=parameters, key=key)
+
+    def _header(self, changed: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"typ": _type_of(self.policy), **changed}
 
 
 def sample_for(policy: Policy) -> tuple[str | None, Claims]:

@@ -32,12 +32,12 @@ def project(pytester, monkeypatch):
     monkeypatch.setattr(issuers, "LIVE_ISSUERS", weakref.WeakSet())
     monkeypatch.syspath_prepend(pytester.path)
 
-    def run(test, *arguments, app=None, **files):
+    def run(test, *arguments, app=None, plugin=PLUGIN, **files):
         sys.modules.pop("app", None)
         for name, text in {"app": app, **files}.items():
             if text is not None:
                 (pytester.path / f"{name}.py").write_text(text, "utf-8")
         (pytester.path / "test_it.py").write_text(test, "utf-8")
-        return pytester.runpytest_inprocess(*PLUGIN, *arguments)
+        return pytester.runpytest_inprocess(*plugin, *arguments)
 
     return run

@@ -1,5 +1,6 @@
 """Tokens are written in the shape that the guard takes, whatever its profile and settings say."""
 
+import weakref
 from unittest import SkipTest
 
 import pytest
@@ -7,12 +8,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import bearerguard.testing
-from bearerguard import ConfigurationError, Guard, RejectedError
+from bearerguard import ConfigurationError, Guard, RejectedError, issuers
 from bearerguard.core.providers import PROFILES
 from bearerguard.starlette import BearerAuthMiddleware
 from bearerguard.testing import BAD_TOKENS, Bearer, Clock, Issuer, trust
 from bearerguard.testing.guards_of import guards_of
 
+TEST = ("https://issuer.example", "https://api.example")
 AUDIENCE = "https://api.example"
 ISSUERS = {
     "auth0": "https://tenant.auth0.com/",
@@ -157,6 +159,43 @@ def test_claims_can_be_changed_added_and_left_out(trusted, guard_of):
     for changed in ({"without": ["jti"]}, {"header": {"typ": "JWT"}}, {"scope": 5}):
         with pytest.raises(RejectedError):
             guard.verify(bearer.token(**changed))
+
+
+def test_what_a_test_asks_for_is_never_mended(trusted, guard_of):
+    """Who wants a wrong subject, or another header, gets it."""
+    for case, claim in (("kubernetes", "sub"), ("github-actions", "repository")):
+        guard = guard_of(case)
+        with pytest.raises(RejectedError, match="claim_mismatch"):
+            guard.verify(Bearer(trusted).at(guard).token(**{claim: "ada"}))
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_before_there_is_a_guard_the_environment_says_for_whom_tokens_are(
+    monkeypatch, trusted, configured
+):
+    """Starlette builds its middleware at the first request."""
+    monkeypatch.setattr(issuers, "LIVE_ISSUERS", weakref.WeakSet())
+    if configured:
+        monkeypatch.setenv("BEARERGUARD_ISSUER", "https://login.example")
+        monkeypatch.setenv("BEARERGUARD_AUDIENCE", "orders")
+    bearer = Bearer(trusted)
+    token = bearer.token("a")
+    other = bearer.token("a", issuer="https://other.example", audience="others")
+
+    name, audience = ("https://login.example", "orders") if configured else TEST
+    assert Guard(issuer=name, audience=audience).verify(token)
+    assert Guard(issuer="https://other.example", audience="others").verify(other)
+
+
+def test_two_guards_of_one_issuer_take_the_same_token(monkeypatch, trusted):
+    """It names both audiences; and scopes are not the matter of a guard that reads none."""
+    monkeypatch.setattr(issuers, "LIVE_ISSUERS", weakref.WeakSet())
+    guards = [
+        Guard(issuer="https://login.example", audience=name, profile="supabase")
+        for name in ("one", "two")
+    ]
+    token = Bearer(trusted).token()
+    assert [guard.verify(token).audience for guard in guards] == [("one", "two")] * 2
 
 
 def test_a_rotation_reaches_guards_of_another_algorithm(guard_of):

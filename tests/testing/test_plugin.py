@@ -598,9 +598,25 @@ def test_it_works_on_several_processes(tmp_path):
     assert "GET /orders: 403 scope_insufficient" in told
 
 
-def test_the_entry_point_is_declared():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["entry-points"]["pytest11"] == {"bearerguard": "bearerguard.testing.plugin"}
+@pytest.fixture
+def installed(pytester):
+    """The entry points as an installation writes them down."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    points = declared["entry-points"]["pytest11"]
+    lines = ["[pytest11]", *(f"{name} = {module}" for name, module in points.items())]
+    about = pytester.mkdir("bearerguard-0.1.0.dist-info")
+    (about / "METADATA").write_text("Metadata-Version: 2.4\nName: bearerguard\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text("\n".join(lines))
+
+
+def test_pytest_finds_the_plugin_by_itself(project, installed):
+    test = "def test_it(bearer): assert bearer('a')"
+    project(test, plugin=()).assert_outcomes(passed=1)
+
+
+def test_the_plugin_can_be_turned_off(project, installed):
+    test = "import os\ndef test_it(): assert 'BEARERGUARD_ISSUER' not in os.environ"
+    project(test, plugin=("-p", "no:bearerguard")).assert_outcomes(passed=1)
 
 
 @pytest.mark.process
