@@ -25,6 +25,17 @@ PASSED = {
 }
 
 
+CLIENT = """
+import pytest
+from app import app
+
+@pytest.fixture
+def client():
+    return app.test_client()
+
+"""
+
+
 def test_no_block_is_left_out():
     assert PASSED.keys() == BLOCKS.keys()
     assert PAGE.count("```python") == len(PASSED)
@@ -34,3 +45,11 @@ def test_no_block_is_left_out():
 def test_the_printed_tests_pass(project, heading):
     framework, passed = PASSED[heading]
     project(BLOCKS[heading], app=projects.CLIENTS[framework][0]).assert_outcomes(passed=passed)
+
+
+def test_the_test_that_the_readme_prints_passes(project):
+    """With nothing in the user's conftest, and a client as Flask's documentation makes one."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = readme[readme.index("## Test your own API") :]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+    project(CLIENT + block, app=projects.CLIENTS["flask"][0]).assert_outcomes(passed=1)
