@@ -20,7 +20,9 @@ class LocalServer:
         # Bound here, so that a port that is taken is an error of whoever asked for it.
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
+        # No WebSockets: older releases load a part of the package websockets that warns of itself.
+        config = uvicorn.Config(app, log_level="critical", access_log=False, ws="none")
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
