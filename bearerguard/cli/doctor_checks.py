@@ -95,8 +95,8 @@ def _examine_introspection(introspector: Introspector, settings: Settings) -> Fi
             return problem(INTROSPECTION, error.detail, how)
         cause, _, _ = error.detail.partition("; ")
         how = (
-            f"register the client {settings.introspection_client_id} there, or correct BEARERGUARD_INTROSPECTION_CLIENT_ID "
-            "and BEARERGUARD_INTROSPECTION_CLIENT_SECRET"
+            f"register the client {settings.introspection_client_id} there, or correct "
+            "BEARERGUARD_INTROSPECTION_CLIENT_ID and BEARERGUARD_INTROSPECTION_CLIENT_SECRET"
         )
         return problem(INTROSPECTION, cause, how)
     return fine(INTROSPECTION, "the issuer answers this client")

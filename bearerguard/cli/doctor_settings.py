@@ -12,6 +12,7 @@ from bearerguard.sources import FROM_FILE, Given, Source, find
 
 SETTINGS = "settings"
 HTTP = re.compile(r"(?:BEARERGUARD_)?(\w+)='http(://[^']*)' ")
+ADDRESS = re.compile(r"(?:BEARERGUARD_)?ISSUER='(.*)/\.well-known/[^/']+(.*)' ", re.IGNORECASE)
 MEANT = re.compile(r"did you mean (\w+)\?")
 FORM = re.compile(r"(?:(BEARERGUARD_\w+)|(\w+))=.* must (be .*)", re.DOTALL)
 UNREADABLE = re.compile(r"(\w*_FILE)=.* cannot be read")
@@ -56,6 +57,9 @@ def _exact(cause: str) -> str | None:
     if is_http is not None and "does not begin with https://" in cause:
         name, rest = is_http.groups()
         return f"{set_to(name.upper(), f'https{rest}')}: http is for this very machine alone"
+    address = ADDRESS.match(cause)
+    if address is not None and cause.endswith("is the address of metadata"):
+        return f"{set_to('ISSUER', ''.join(address.groups()))}: what is asked for follows from that"
     unreadable = UNREADABLE.match(cause)
     if unreadable is not None:
         return f"set {unreadable[1]} to a file that is there and that this user may read"

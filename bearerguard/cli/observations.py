@@ -25,7 +25,7 @@ from bearerguard.sources import PASSWORD_IN_URL
 
 # OpenSSL's X509_V_ERR_*, in the words of the diagnosis.
 CERTIFICATE_FAILURES = {
-    **dict.fromkeys((18, 19, 20, 21), "unknown_authority"),
+    **dict.fromkeys((7, 18, 19, 20, 21), "unknown_authority"),
     **dict.fromkeys((62, 64), "other_host"),
     10: "certificate_expired",
 }
