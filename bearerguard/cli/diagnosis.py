@@ -5,7 +5,6 @@ A remedy names the setting, and the value where it is known.
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urljoin
 
 from bearerguard.cli.diagnosis_failures import finding_of_failure
@@ -13,8 +12,6 @@ from bearerguard.cli.findings import Finding, fine, not_reached, problem, set_to
 from bearerguard.cli.observations import Asked, Observed
 from bearerguard.cli.readable import duration
 from bearerguard.core.encoding import EncodingError, read_foreign_json
-from bearerguard.core.jwk import parse_key_set
-from bearerguard.core.key_set import KeySetError
 from bearerguard.core.urls import problem_of_url, well_known_urls
 from bearerguard.jwks.fetch import Fetched
 from bearerguard.jwks.metadata import NOT_HERE, OK, media_type
@@ -38,22 +35,26 @@ def _metadata(seen: Observed) -> Finding:
     """RFC 8414 sections 3 and 3.3."""
     places = well_known_urls(seen.settings.issuer)
     asked = [one for one in seen.asked if one.url in places]
-    if not asked:
+    if not asked and seen.settings.jwks_uri is not None:
         return fine(METADATA, "not needed: BEARERGUARD_JWKS_URI names the keys")
+    if not asked:
+        return _not_asked(METADATA, seen)
     last = asked[-1]
     if last.answer is None:
         return finding_of_failure(METADATA, last, seen)
     odd = _odd_answer(METADATA, last, last.answer, seen)
-    if odd is not None:
-        return odd
-    if media_type(last.answer) != "application/json":
-        kind = media_type(last.answer) or "no content type"
+    return odd or _compared(last.url, last.answer, seen.settings.issuer)
+
+
+def _compared(url: str, answer: Fetched, issuer: str) -> Finding:
+    if media_type(answer) != "application/json":
+        kind = media_type(answer) or "no content type"
         remedy = f"have the issuer send application/json, or {set_to('JWKS_URI', 'https://...')}"
-        return problem(METADATA, f"{last.url} says {kind}, and metadata are JSON", remedy)
-    named = _member(last.answer, "issuer")
-    if named != seen.settings.issuer:
-        return _named_otherwise(last.url, str(named)[:200], seen.settings.issuer)
-    return fine(METADATA, f"{last.url} names the issuer as ISSUER does")
+        return problem(METADATA, f"{url} says {kind}, and metadata are JSON", remedy)
+    named = read_foreign_json(answer.body).get("issuer")
+    if named != issuer:
+        return _named_otherwise(url, str(named)[:200], issuer)
+    return fine(METADATA, f"{url} names the issuer as ISSUER does")
 
 
 def _odd_answer(check: str, asked: Asked, answer: Fetched, seen: Observed) -> Finding | None:
@@ -130,21 +131,28 @@ def _keys(seen: Observed, metadata: Finding) -> Finding:
     if metadata.verdict != "OK":
         return not_reached(KEYS, "their URL stands in the metadata")
     asked = [one for one in seen.asked if one.url not in well_known_urls(seen.settings.issuer)]
-    if not asked:  # the URL in the metadata cannot be followed, or no time was left
-        return problem(KEYS, seen.problem, f"{set_to('JWKS_URI', 'https://...')} to their URL")
+    if seen.keys is not None:
+        left_out = "".join(f"; left out: {key.kid} ({key.reason})" for key in seen.keys.refused)
+        return fine(KEYS, f"{len(seen.keys.keys)} usable at {asked[-1].url}{left_out}")
+    if not asked:
+        return _not_asked(KEYS, seen)
     last = asked[-1]
     if last.answer is None:
         return finding_of_failure(KEYS, last, seen)
     odd = _odd_answer(KEYS, last, last.answer, seen)
-    if odd is not None:
-        return odd
-    try:
-        keys = parse_key_set(last.answer.body)
-    except KeySetError as error:
-        remedy = "have the issuer publish the public key that it signs with (RSA, EC or OKP)"
-        return problem(KEYS, f"{last.url}: {error}", remedy)
-    left_out = "".join(f"; left out: {key.kid} ({key.reason})" for key in keys.refused)
-    return fine(KEYS, f"{len(keys.keys)} usable at {last.url}{left_out}")
+    remedy = "have the issuer publish the public key that it signs with (RSA, EC or OKP)"
+    return odd or problem(KEYS, seen.problem, remedy)
+
+
+def _not_asked(check: str, seen: Observed) -> Finding:
+    """Why a guard makes no request though it needs the answer."""
+    if "jwks_token_file" in seen.problem:
+        remedy = "let BEARERGUARD_JWKS_TOKEN_FILE name a readable file with a bearer token"
+    elif "no time was left" in seen.problem:
+        remedy = set_to("JWKS_TIMEOUT", "10s")
+    else:  # where the metadata point to is no URL to follow
+        remedy = f"{set_to('JWKS_URI', 'https://...')} to the URL of the keys"
+    return problem(check, seen.problem, remedy)
 
 
 def _clock(seen: Observed) -> Finding:
@@ -167,8 +175,3 @@ def _date(answer: Fetched | None) -> float | None:
         return parsedate_to_datetime(answer.headers["date"]).timestamp() if answer else None
     except (KeyError, ValueError, OverflowError):
         return None
-
-
-def _member(answer: Fetched, name: str) -> Any:
-    content = read_foreign_json(answer.body)
-    return content.get(name)

@@ -14,14 +14,13 @@ from bearerguard.cli.diagnosis_token import (
     Try,
     diagnose_token,
 )
-from bearerguard.cli.doctor_app import APPLICATION, diagnose_app
+from bearerguard.cli.doctor_app import ROUTES, diagnose_app
 from bearerguard.cli.doctor_settings import SETTINGS, findings_of
 from bearerguard.cli.findings import Finding, fine, not_reached, problem
 from bearerguard.cli.observations import observe
 from bearerguard.cli.user_app import load_app
 from bearerguard.core.explain import Explanation
 from bearerguard.core.opaque import is_opaque
-from bearerguard.core.urls import problem_of_issuer
 from bearerguard.dev.routes import look_at
 from bearerguard.errors import ConfigurationError, UnavailableError
 from bearerguard.guard import Guard
@@ -42,17 +41,15 @@ def examine(app_name: str | None, raw: str | None) -> list[Finding]:
         AppError: there is no such application.
         TypeError: it is no application.
     """
+    found = None
     try:
         found = None if app_name is None else look_at(load_app(app_name))
         guard = found.guard if found is not None and found.guard is not None else Guard.from_env()
     except ConfigurationError as error:
-        return [*findings_of(error.problems), *_not_reached(app_name, raw)]
+        names = [METADATA, KEYS, CLOCK, *([TOKEN] if raw else []), *([ROUTES] if app_name else [])]
+        rest = (not_reached(name, "the guard cannot start") for name in names)
+        return [*findings_of(error.problems), *rest]
     return list(_examine(guard, found, app_name or "", raw))
-
-
-def _not_reached(app_name: str | None, raw: str | None) -> Iterator[Finding]:
-    names = [METADATA, KEYS, CLOCK, *([TOKEN] if raw else []), *([APPLICATION] if app_name else [])]
-    yield from (not_reached(name, "the guard cannot start") for name in names)
 
 
 def _examine(
@@ -76,8 +73,6 @@ def _examine_issuer(known: KnownIssuer) -> Iterator[Finding]:
         yield fine(KEYS, "a shared secret: the issuer is not asked")
     elif settings.jwks_file is not None:
         yield fine(KEYS, f"from the file {settings.jwks_file}: the issuer is not asked")
-    elif problem_of_issuer(settings.issuer, http_allowed=True) and settings.jwks_uri is None:
-        yield not_reached(METADATA, f"{settings.issuer} is no URL")
     else:
         yield from diagnose(observe(settings))
     if known.introspector is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
@@ -29,15 +30,16 @@ CERTIFICATE_FAILURES = {
     **dict.fromkeys((62, 64), "other_host"),
     10: "certificate_expired",
 }
-OTHER_FAILURES: tuple[tuple[type[BaseException] | str, str], ...] = (
-    (ssl.SSLError, "no_tls"),
-    (socket.gaierror, "unknown_name"),
-    (ConnectionRefusedError, "refused"),
-    ("TooLargeError", "too_large"),
-    ("ConnectTimeout", "unreachable"),
-    ("ReadTimeout", "slow"),
-    ("ProxyError", "proxy"),
-)
+# By the names of their classes, so that the client is not loaded for them.
+OTHER_FAILURES = {
+    "TooLargeError": "too_large",
+    "SSLError": "no_tls",
+    "gaierror": "unknown_name",
+    "ConnectionRefusedError": "refused",
+    "ConnectTimeout": "unreachable",
+    "ReadTimeout": "slow",
+    "ProxyError": "proxy",
+}
 LARGEST_METADATA = 64 * 1024
 
 
@@ -137,10 +139,9 @@ def failure_of(error: BaseException) -> str:
     while behind is not None:
         if isinstance(behind, ssl.SSLCertVerificationError):
             return CERTIFICATE_FAILURES.get(behind.verify_code, "certificate")
-        for kind, name in OTHER_FAILURES:
-            is_it = type(behind).__name__ == kind if isinstance(kind, str) else None
-            if is_it or (not isinstance(kind, str) and isinstance(behind, kind)):
-                return name
+        for kind in type(behind).__mro__:
+            if kind.__name__ in OTHER_FAILURES:
+                return OTHER_FAILURES[kind.__name__]
         behind = behind.__cause__ or behind.__context__
     return "slow" if TOO_LONG in str(error) else "other"
 
@@ -150,7 +151,8 @@ def proxy_for(url: str) -> tuple[str, str] | None:
     if is_loopback(url) or proxy_bypass(host_of(url)):
         return None
     scheme = urlsplit(url).scheme
-    for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"):
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    for name in names:
         if os.environ.get(name):
             return name, PASSWORD_IN_URL.sub("//***@", os.environ[name])
     return None
@@ -170,8 +172,8 @@ def certificate_names(url: str, settings: Settings) -> tuple[str, ...]:
         socket.create_connection(address, settings.jwks_timeout) as connection,
         tls.wrap_socket(connection, server_hostname=parts.hostname) as wrapped,
     ):
-        found = (wrapped.getpeercert() or {}).get("subjectAltName", ())
-        return tuple(str(name) for kind, name in found if kind in ("DNS", "IP Address"))
+        certificate: dict[str, Any] = wrapped.getpeercert() or {}
+        return tuple(name for _, name in certificate.get("subjectAltName", ()))
     return ()
 
 

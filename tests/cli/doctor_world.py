@@ -36,6 +36,7 @@ class Answers:
     otherwise: Callable[[str], Page]
     pages: dict[str, Page | Callable[[], Page]] = field(default_factory=dict)
     clock_ahead: timedelta = timedelta()
+    bodies: list[str] = field(default_factory=list)
 
     def at(self, path: str) -> Page:
         page = self.pages.get(path)
@@ -50,7 +51,8 @@ def serving(answers: Answers, tls: ssl.SSLContext | None = None) -> Iterator[int
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            answers.bodies.append(self.rfile.read(length).decode())
             status, headers, body = answers.at(self.path)
             self.send_response_only(status)
             sent = datetime.now(UTC) + answers.clock_ahead

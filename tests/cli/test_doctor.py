@@ -565,7 +565,7 @@ SEEDS = (
     ),
     Seed(
         "a shared secret",
-        with_token(key=SigningKey.generate("HS256")),
+        with_token(key=SigningKey("HS256", b"s" * 32, {"kid": "shared"})),
         "refused with algorithm_not_allowed",
         "have the issuer sign with RS256; a shared secret would be BEARERGUARD_SECRET_FILE",
         "token",
@@ -654,3 +654,189 @@ def test_what_the_remedy_says_to_set_leaves_nothing_wrong(seed, world, diagnosis
 
     code, found = diagnosis(*seed.arguments)
     assert (code, problems_in(found)) == (0, [])
+
+
+def test_nothing_is_wrong_where_nothing_is(world, diagnosis):
+    world.token = world.issuer.token("orders:read")
+
+    code, found = diagnosis()
+
+    assert code == 0
+    assert [(row["check"], row["verdict"]) for row in found["checks"]] == [
+        *(("settings", "OK"), ("metadata", "OK"), ("keys", "OK"), ("clock", "OK"), ("token", "OK"))
+    ]
+
+
+def test_each_setting_that_is_given_is_shown_with_its_origin_and_no_secret(
+    world, diagnosis, tmp_path
+):
+    file = tmp_path / "bearerguard.toml"
+    file.write_text('leeway = "10s"\nintrospection_client_secret = "hidden-hidden"\n')
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret-s3cret-s3cret-s3cret-s3cret")
+    world.set(CONFIG=str(file), SECRET_FILE=str(secret))
+
+    _, found = diagnosis()
+
+    shown = {row["name"]: (row["shown"], row["origin"]) for row in found["settings"]}
+    assert shown == {
+        "BEARERGUARD_ISSUER": (repr(world.url), "environment"),
+        "BEARERGUARD_AUDIENCE": (repr(world.issuer.audience), "environment"),
+        "BEARERGUARD_SECRET": (repr(str(secret)), "environment"),
+        "BEARERGUARD_CONFIG": (repr(str(file)), "environment"),
+        "BEARERGUARD_LEEWAY": ("'10s'", str(file)),
+        "BEARERGUARD_INTROSPECTION_CLIENT_SECRET": ("***", str(file)),
+    }
+
+
+def test_every_problem_of_the_settings_is_told_at_once(world, diagnosis):
+    world.set(ISSUER="http://login.example.com", LEEWAY="soon", JWKS_TIMEOUT="1h", CONFIG="/no")
+    world.token = world.issuer.token()
+
+    code, found = diagnosis()
+
+    assert (code, len(problems_in(found))) == (1, 4)
+    assert all(row["remedy"] for row in problems_in(found))
+    rest = [row["check"] for row in found["checks"] if row["verdict"] == "not reached"]
+    assert rest == ["metadata", "keys", "clock", "token"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"SECRET": "s" * 32}, "a shared secret: the issuer is not asked"),
+        ({"JWKS_FILE": "{file}"}, "from the file {file}: the issuer is not asked"),
+        ({"JWKS_URI": "{url}/jwks.json"}, "1 usable at {url}/jwks.json"),
+    ],
+)
+def test_keys_from_elsewhere_are_looked_at_there(settings, told, world, diagnosis, tmp_path):
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(world.issuer.jwks()))
+    values = world.values | {"file": str(file)}
+    world.set(**{name: value.format(**values) for name, value in settings.items()})
+
+    code, found = diagnosis()
+
+    assert code == 0
+    assert told.format(**values) in [row["cause"] for row in found["checks"]]
+
+
+def test_a_key_that_is_left_out_beside_others_is_told_with_the_reason(world, diagnosis):
+    published = world.issuer.jwks()["keys"]
+    odd = published[0] | {"kid": "for-encryption", "use": "enc"}
+    world.serve("/jwks.json", document({"keys": [*published, odd]}))
+
+    code, found = diagnosis()
+
+    (keys,) = [row["cause"] for row in found["checks"] if row["check"] == "keys"]
+    assert code == 0
+    assert "1 usable" in keys
+    assert "left out: for-encryption (" in keys
+
+
+@pytest.mark.parametrize("date", ["yesterday", ""])
+def test_an_answer_without_a_date_tells_nothing_of_clocks(date, world, diagnosis):
+    """RFC 9110 section 6.6.1: a server without a clock sends none."""
+    page = (200, JSON | {"Date": date}, json.dumps(world.issuer.metadata()).encode())
+    world.serve(WELL_KNOWN, page)
+    world.serve("/jwks.json", (200, {"Date": date}, json.dumps(world.issuer.jwks()).encode()))
+
+    _, found = diagnosis()
+
+    assert ("clock", "not reached") in [(row["check"], row["verdict"]) for row in found["checks"]]
+
+
+def test_several_issuers_are_told_apart(world, diagnosis):
+    there = world.url.replace("127.0.0.1", "localhost")
+    world.set(ISSUER=f"{world.url},{there}")
+
+    code, found = diagnosis()
+
+    (problem,) = problems_in(found)
+    assert (code, problem["check"]) == (1, f"metadata of {there}")
+
+
+def test_an_opaque_token_goes_nowhere(world, diagnosis):
+    world.set(INTROSPECTION_CLIENT_ID="orders", INTROSPECTION_CLIENT_SECRET="s3cret-s3cret")
+    world.serve("/introspect", document({"active": False}))
+    opaque_token(world)
+
+    code, found = diagnosis()
+
+    assert code == 0
+    *_, introspection, token = found["checks"]
+    assert (introspection["verdict"], token["verdict"]) == ("OK", "not reached")
+    assert world.token not in "".join(world.answers.bodies)
+
+
+def test_a_token_of_an_issuer_that_is_down_is_not_judged(world, diagnosis):
+    world.serve(WELL_KNOWN, (500, {}, b""))
+    world.token = world.issuer.token()
+
+    _, found = diagnosis()
+
+    (token,) = [row for row in found["checks"] if row["check"] == "token"]
+    assert token["verdict"] == "not reached"
+    assert token["cause"].startswith("key: ")
+
+
+def test_a_profile_that_cannot_start_is_not_proposed(world, diagnosis):
+    """The kind of remedy that would only lead to the next error."""
+    world.name_issuer(f"{world.url}/application/o/api/")
+    world.set(ISSUER=world.issuer.url, SCOPES_ALLOWED="")
+    world.token = world.issuer.token(header={"typ": "JWT"})
+
+    _, found = diagnosis()
+
+    (problem,) = problems_in(found)
+    assert "PROFILE=authentik" in problem["remedy"] or "PROFILE=jwt" in problem["remedy"]
+
+
+def test_the_guard_of_an_application_is_the_one_that_is_asked(world, diagnosis):
+    module_with(app=starlette_app(CORSMiddleware, BearerAuthMiddleware))(world)
+    world.token = world.issuer.token(header={"typ": "JWT"})
+
+    code, found = diagnosis("--app", "users_api:app")
+
+    (problem,) = problems_in(found)
+    assert (code, problem["check"]) == (1, "token")
+    assert "set PROFILE to the provider or to jwt" in problem["remedy"]
+    assert [row["check"] for row in found["checks"][-3:]] == ["application", "CORS", "routes"]
+
+
+def test_an_application_whose_guard_cannot_start_is_not_judged(world, diagnosis):
+    world.unset("AUDIENCE")
+    module_with(app=starlette_app(BearerAuthMiddleware))(world)
+
+    code, found = diagnosis("--app", "users_api:app")
+
+    assert (code, found["checks"][-1]["check"]) == (1, "routes")
+    assert found["checks"][-1]["verdict"] == "not reached"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--app", "nothing_of_this_name:app"], "there is no module nothing_of_this_name"),
+        (["--app", "json:__name__"], "is no ASGI or WSGI application"),
+        (["--token"], "no token on standard input"),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments, told, world, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+
+    assert cli.main(["doctor", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_what_the_issuer_says_cannot_control_the_terminal(world, capsys):
+    metadata = world.issuer.metadata() | {"issuer": "http://evil\x1b[2J.example"}
+    world.serve(WELL_KNOWN, document(metadata))
+
+    assert cli.main(["doctor"]) == 1
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_without_problems_the_last_line_says_so(world, capsys):
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out.endswith("\nNothing is wrong.\n")
