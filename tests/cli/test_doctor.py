@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import shlex
 import socket
 import sys
@@ -9,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,16 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from bearerguard import cli
+from bearerguard.cli.diagnosis import diagnose
+from bearerguard.cli.observations import (
+    Asked,
+    Observed,
+    certificate_names,
+    failure_of,
+    proxy_for,
+)
+from bearerguard.jwks.fetch import TOO_LONG, Fetched, FetchError
+from bearerguard.settings import Settings
 from bearerguard.starlette import BearerAuthMiddleware, public
 from bearerguard.testing import SigningKey
 
@@ -399,6 +412,43 @@ SEEDS = (
         "{url}/jwks.json answers with more than 512 KiB",
         "or BEARERGUARD_JWKS_FILE to a copy",
         "keys",
+    ),
+    Seed(
+        "keys by http elsewhere",
+        lambda w: w.serve(
+            WELL_KNOWN, document(w.issuer.metadata() | {"jwks_uri": "http://keys.example.com"})
+        ),
+        "jwks_uri 'http://keys.example.com' does not begin with https://",
+        "set BEARERGUARD_JWKS_URI=https://... to the URL of the keys",
+        "keys",
+    ),
+    Seed(
+        "no file with the token for the metadata",
+        lambda w: w.set(JWKS_TOKEN_FILE="/nowhere/token"),
+        "jwks_token_file cannot be read",
+        "let BEARERGUARD_JWKS_TOKEN_FILE name a readable file",
+        "metadata",
+    ),
+    Seed(
+        "no file with the token for the keys",
+        lambda w: w.set(JWKS_URI=f"{w.url}/jwks.json", JWKS_TOKEN_FILE="/nowhere/token"),
+        "jwks_token_file cannot be read",
+        "let BEARERGUARD_JWKS_TOKEN_FILE name a readable file",
+        "keys",
+    ),
+    Seed(
+        "a secret that is there twice",
+        lambda w: w.set(SECRET="s" * 32, SECRET_FILE="/run/secrets/bearerguard"),
+        "BEARERGUARD_SECRET and BEARERGUARD_SECRET_FILE (environment) are both set",
+        "keep one",
+        "settings",
+    ),
+    Seed(
+        "nothing at all",
+        lambda w: (w.unset("ISSUER", "AUDIENCE"), w.set(ISSUER=" ", AUDIENCE="a")),
+        "BEARERGUARD_ISSUER is not set",
+        "write BEARERGUARD_ISSUER=",
+        "settings",
     ),
     # The way there
     Seed(
@@ -781,15 +831,66 @@ def test_a_token_of_an_issuer_that_is_down_is_not_judged(world, diagnosis):
 
 
 def test_a_profile_that_cannot_start_is_not_proposed(world, diagnosis):
-    """The kind of remedy that would only lead to the next error."""
-    world.name_issuer(f"{world.url}/application/o/api/")
-    world.set(ISSUER=world.issuer.url, SCOPES_ALLOWED="")
+    """That of AD FS needs a setting more, and would only lead to the next error."""
+    world.name_issuer(f"{world.url}/adfs")
+    world.set(ISSUER=world.issuer.url)
     world.token = world.issuer.token(header={"typ": "JWT"})
 
     _, found = diagnosis()
 
     (problem,) = problems_in(found)
-    assert "PROFILE=authentik" in problem["remedy"] or "PROFILE=jwt" in problem["remedy"]
+    assert "set BEARERGUARD_PROFILE=jwt" in problem["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause", "remedy"),
+    [
+        ("unreachable", "https://login.example.com:8443 took no connection within 2 s", "firewall"),
+        ("no_tls", "does not speak TLS", "correct the port in BEARERGUARD_ISSUER"),
+        ("other", "what the client said", "try the URL from this machine"),
+    ],
+)
+def test_a_failure_that_no_server_here_can_have_is_told_too(failure, cause, remedy):
+    url = "https://login.example.com:8443/.well-known/openid-configuration"
+    settings = Settings(issuer="https://login.example.com:8443", audience=("a",))
+    asked = Asked(url, 0.0, failure=failure, detail="what the client said")
+
+    metadata, *_ = diagnose(Observed(settings, (asked,)))
+
+    assert metadata.verdict == "problem"
+    assert cause in metadata.cause
+    assert remedy in metadata.remedy
+
+
+def test_a_slow_first_answer_is_to_blame_where_no_time_was_left_for_the_second():
+    settings = Settings(issuer="https://login.example.com", audience=("a",))
+    url = "https://login.example.com/.well-known/oauth-authorization-server"
+    body = json.dumps({"issuer": settings.issuer}).encode()
+    asked = Asked(url, 0.0, Fetched(200, {"content-type": "application/json"}, body))
+    problem = "https://login.example.com/keys: no time was left for this request"
+
+    _, keys, _ = diagnose(Observed(settings, (asked,), problem=problem))
+
+    assert (keys.cause, keys.remedy) == (problem, "set BEARERGUARD_JWKS_TIMEOUT=10s")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(FetchError(f"https://login.example.com: {TOO_LONG}"), "slow"), (FetchError("odd"), "other")],
+)
+def test_what_lies_behind_no_error_is_told_by_its_words(error, kind):
+    assert failure_of(error) == kind
+
+
+def test_a_host_that_is_gone_meanwhile_has_no_names(world):
+    nobody_listens(world)
+    settings = Settings(issuer=os.environ["BEARERGUARD_ISSUER"], audience=("a",))
+
+    assert certificate_names(settings.issuer, settings) == ()
+
+
+def test_a_host_without_a_proxy_has_none(monkeypatch, world):
+    assert proxy_for("https://login.example.com") is None
 
 
 def test_the_guard_of_an_application_is_the_one_that_is_asked(world, diagnosis):
@@ -840,3 +941,37 @@ def test_what_the_issuer_says_cannot_control_the_terminal(world, capsys):
 def test_without_problems_the_last_line_says_so(world, capsys):
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("\nNothing is wrong.\n")
+
+
+def test_without_any_setting_no_table_is_printed(world, capsys):
+    world.unset("ISSUER", "AUDIENCE")
+
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr().out.startswith("settings  problem      BEARERGUARD_ISSUER is not")
+
+
+def test_the_sample_on_the_page_is_what_is_printed(world, capsys):
+    """docs/doctor.md; the port is another each time, and with it the widths of columns."""
+    page = Path(__file__).parents[2] / "docs" / "doctor.md"
+    printed = re.search(
+        r"```console\n\$ bearerguard doctor\n(.*?)```", page.read_text("utf-8"), re.S
+    )
+    world.set(ISSUER=f"{world.url}/")
+
+    assert cli.main(["doctor"]) == 1
+
+    shown = capsys.readouterr().out.replace(world.url, "https://login.example.com")
+    assert printed is not None
+    assert narrow(printed[1]) == narrow(shown)
+
+
+def narrow(text: str) -> list[str]:
+    return [re.sub(" {2,}", "  ", line.rstrip()) for line in text.strip().splitlines()]
+
+
+def test_the_help_names_what_the_page_uses(capsys):
+    """docs/doctor.md, the second command."""
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--help"])
+
+    assert {"--app", "--token", "--json"} <= {*capsys.readouterr().out.split()}

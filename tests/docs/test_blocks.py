@@ -22,6 +22,7 @@ ELSEWHERE = {
     ("docs/any-application.md", "python"): "tests/docs/test_any_application.py",
     ("docs/metadata.md", "http"): "tests/test_docs_of_metadata.py",
     ("docs/step-up.md", "http"): "tests/test_docs_of_metadata.py",
+    ("docs/doctor.md", "console"): "tests/cli/test_doctor.py",
     ("docs/tutorial-starlette.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-fastapi.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-flask.md", "*"): "tests/docs/test_tutorials.py",
