@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from bearerguard import __version__
-from bearerguard.cli import attack, demo, inspect, issuer, routes, settings, token
+from bearerguard.cli import attack, demo, doctor, inspect, issuer, routes, settings, token
 
 __all__ = ["main"]
 
-COMMANDS = (attack, demo, inspect, issuer, routes, settings, token)
+COMMANDS = (attack, demo, doctor, inspect, issuer, routes, settings, token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,6 +26,7 @@ ELSEWHERE = {
     ("docs/observability.md", "python"): "tests/test_docs_of_observability.py",
     ("docs/observability.md", "yaml"): "tests/test_docs_of_observability.py",
     ("docs/testing.md", "python"): "tests/testing/test_docs_testing.py",
+    ("docs/doctor.md", "console"): "tests/cli/test_doctor.py",
     ("docs/tutorial-starlette.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-fastapi.md", "*"): "tests/docs/test_tutorials.py",
     ("docs/tutorial-flask.md", "*"): "tests/docs/test_tutorials.py",
