@@ -4,6 +4,7 @@ Nothing is shared between two of them but what :class:`Means` holds: each has ke
 failures of its own, and the id of a key means something only within its issuer.
 """
 
+import itertools
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -60,9 +61,13 @@ class Means:
 
 
 class KnownIssuer:
-    """An issuer whose tokens a guard takes. ``verified_at`` is when one of them last was good."""
+    """An issuer whose tokens a guard takes. ``verified_at`` is when one of them last was good.
+
+    ``number`` counts those of this process: the newest has the highest.
+    """
 
     def __init__(self, settings: Settings, means: Means) -> None:
+        self.number = next(NUMBERS)
         self.settings = settings
         self.means = means
         self.policy: Policy = settings.policy(means.supported, means.implied)
@@ -107,6 +112,7 @@ class KnownIssuer:
         return StatusLists(check, load, settings.jwks_timeout, means.key_clock)
 
 
+NUMBERS = itertools.count(1)
 LIVE_ISSUERS: "weakref.WeakSet[KnownIssuer]" = weakref.WeakSet()
 
 

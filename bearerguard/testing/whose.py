@@ -8,7 +8,6 @@ import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bearerguard import issuers
 from bearerguard.core.policy import Policy
@@ -63,13 +62,16 @@ def _among(guards: Sequence[Guard], issuer: str | None) -> list[Addressee]:
 
 def _live(issuer: str | None) -> list[Addressee]:
     found = _choice(issuer)
-    if len(_kinds(found)) > 1:
+    if len({one.policy.issuer for one in found}) > 1:
         gc.collect()  # of the applications of earlier tests
         found = _choice(issuer)
-    if len(_kinds(found)) > 1:
-        names = ", ".join(sorted({f"{one.policy.issuer}" for one in found}))
-        raise ValueError(f"there are guards for {names}; {HOW_TO_CHOOSE}")
-    return [_of(one) for one in sorted(found, key=lambda one: one.policy.audiences)]
+    names = sorted({f"{one.policy.issuer}" for one in found})
+    if len(names) > 1:
+        raise ValueError(f"there are guards for {', '.join(names)}; {HOW_TO_CHOOSE}")
+    newest_first = sorted(found, key=lambda one: -one.number)
+    # Of one name the newest counts, and those beside it that take the very same tokens.
+    alike = [one for one in newest_first if _kind(one) == _kind(newest_first[0])]
+    return [_of(one) for one in reversed(alike)]
 
 
 def _choice(issuer: str | None) -> list[KnownIssuer]:
@@ -88,15 +90,9 @@ def _names(live: Sequence[KnownIssuer], of: KnownIssuer) -> set[str]:
     return {one.policy.issuer or "" for one in live if one.means is of.means}
 
 
-def _kinds(found: Sequence[KnownIssuer]) -> list[Any]:
-    """Tell apart what kinds of tokens they take; the audience is no difference, all are named."""
-    kinds: list[Any] = []
-    for one in found:
-        policy = one.policy
-        kind = (sample_for(policy), policy.algorithms, one.settings.secret)
-        if kind not in kinds:
-            kinds.append(kind)
-    return kinds
+def _kind(known: KnownIssuer) -> object:
+    """Say what kind of token is taken; the audience is no matter, because all can be named."""
+    return (sample_for(known.policy), known.policy.algorithms, known.settings.secret)
 
 
 def _of(known: KnownIssuer) -> Addressee:

@@ -198,6 +198,18 @@ def test_two_guards_of_one_issuer_take_the_same_token(monkeypatch, trusted):
     assert [guard.verify(token).audience for guard in guards] == [("one", "two")] * 2
 
 
+def test_of_guards_of_one_issuer_that_take_different_tokens_the_newest_counts(monkeypatch, trusted):
+    """An application made for one test comes after those that earlier tests have left."""
+    monkeypatch.setattr(issuers, "LIVE_ISSUERS", weakref.WeakSet())
+    settings = {"issuer": "https://login.example", "audience": AUDIENCE}
+    older = Guard(profile="keycloak", **settings)
+    newer = Guard(profile="rfc9068", **settings)
+    raw = Bearer(trusted).token()
+    assert newer.verify(raw)
+    with pytest.raises(RejectedError):
+        older.verify(raw)
+
+
 def test_a_rotation_reaches_guards_of_another_algorithm(guard_of):
     guard = guard_of("one algorithm")
     with trust(Issuer(alg="ES256")) as issuer:
