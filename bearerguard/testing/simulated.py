@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 
 from bearerguard.dev import issuer as in_memory
+from bearerguard.dev.provider_shapes import SHAPES
+from bearerguard.dev.shapes import Shape
 from bearerguard.dev.signing_key import SigningKey
 from bearerguard.jwks.fetch import Fetched, FetchError
 from bearerguard.testing.environment import TEST_AUDIENCE, TEST_ISSUER
@@ -47,8 +49,10 @@ class Issuer(in_memory.Issuer):
         alg: str = "RS256",
         key: SigningKey | None = None,
         clock: Callable[[], float] | None = None,
+        shape: Shape = SHAPES["rfc9068"],
     ) -> None:
-        super().__init__(url, audience=audience, key=key or first_key(alg), clock=clock or Clock())
+        signs_with, runs = key or first_key(alg), clock or Clock()
+        super().__init__(url, audience=audience, key=signs_with, clock=runs, shape=shape)
         self._delay_s = 0.0
         self._other_algorithms: list[str] = []
 
