@@ -16,7 +16,7 @@ from bearerguard.cli.diagnosis_token import (
 )
 from bearerguard.cli.doctor_app import ROUTES, diagnose_app
 from bearerguard.cli.doctor_settings import SETTINGS, findings_of
-from bearerguard.cli.findings import Finding, fine, not_reached, problem
+from bearerguard.cli.findings import Finding, fine, not_reached, problem, set_to
 from bearerguard.cli.observations import observe
 from bearerguard.cli.user_app import load_app
 from bearerguard.core.explain import Explanation
@@ -58,13 +58,19 @@ def _examine(
     yield fine(SETTINGS, "a guard can start with them")
     known = guard.issuers.configured()
     for one in known:
-        about = f" of {one.settings.issuer}" if len(known) > 1 else ""
-        for finding in _examine_issuer(one):
-            yield replace(finding, check=f"{finding.check}{about}")
+        findings = _examine_issuer(one)
+        yield from findings if len(known) == 1 else _one_of_several(findings, one.settings.issuer)
     if raw is not None:
         yield _examine_token(raw, guard, can_try=found is None)
     if found is not None:
         yield from diagnose_app(found, app_name)
+
+
+def _one_of_several(findings: Iterator[Finding], issuer: str) -> Iterator[Finding]:
+    """Say whom each is about, and keep the others in the list of names."""
+    for finding in findings:
+        remedy = finding.remedy.replace(set_to("ISSUER", ""), f"in place of {issuer} write ")
+        yield replace(finding, check=f"{finding.check} of {issuer}", remedy=remedy)
 
 
 def _examine_issuer(known: KnownIssuer) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from flask import Flask
 from starlette.applications import Starlette
@@ -31,6 +32,7 @@ from bearerguard.cli.observations import (
     failure_of,
     proxy_for,
 )
+from bearerguard.fastapi import BearerGuard
 from bearerguard.jwks.fetch import TOO_LONG, Fetched, FetchError
 from bearerguard.settings import Settings
 from bearerguard.starlette import BearerAuthMiddleware, public
@@ -196,8 +198,23 @@ def starlette_app(*middleware: Any, endpoint: Any = decided) -> Callable[[], Sta
     return lambda: Starlette(routes=[Route("/orders", endpoint)], middleware=added)
 
 
+def fastapi_app() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware)
+    BearerGuard(app)
+    return app
+
+
 SEEDS = (
     # Settings
+    Seed(
+        "a profile that does not exist",
+        lambda w: w.set(PROFILE="keycloack"),
+        "BEARERGUARD_PROFILE='keycloack' (environment) is no profile",
+        "set BEARERGUARD_PROFILE=keycloak",
+        "settings",
+        is_mended=True,
+    ),
     Seed(
         "no issuer",
         lambda w: w.unset("ISSUER"),
@@ -328,6 +345,13 @@ SEEDS = (
         is_mended=True,
     ),
     Seed(
+        "metadata behind a redirect to a login",
+        lambda w: w.serve(WELL_KNOWN, (303, {"Location": "/login?next=/"}, b"")),
+        f"{{url}}{WELL_KNOWN} redirects to {{url}}/login?next=/",
+        f"or let requests of this machine through to {{url}}{WELL_KNOWN} without a login",
+        "metadata",
+    ),
+    Seed(
         "an issuer in trouble",
         lambda w: w.serve(WELL_KNOWN, (500, {}, b"")),
         "answered 500",
@@ -444,8 +468,8 @@ SEEDS = (
         "settings",
     ),
     Seed(
-        "nothing at all",
-        lambda w: (w.unset("ISSUER", "AUDIENCE"), w.set(ISSUER=" ", AUDIENCE="a")),
+        "an issuer of blanks",
+        lambda w: w.set(ISSUER=" "),
         "BEARERGUARD_ISSUER is not set",
         "write BEARERGUARD_ISSUER=",
         "settings",
@@ -660,6 +684,14 @@ SEEDS = (
         arguments=("--app", "users_api:app"),
     ),
     Seed(
+        "CORS inside of the guard of FastAPI",
+        module_with(app=fastapi_app),
+        "CORSMiddleware stands inside of the guard: no script can read a refusal",
+        "call app.add_middleware(CORSMiddleware, ...) after BearerGuard(app)",
+        "CORS",
+        arguments=("--app", "users_api:app"),
+    ),
+    Seed(
         "a route that nobody decided about",
         module_with(app=starlette_app(BearerAuthMiddleware, endpoint=view)),
         "GET /orders (view): any valid token is enough",
@@ -804,6 +836,7 @@ def test_several_issuers_are_told_apart(world, diagnosis):
 
     (problem,) = problems_in(found)
     assert (code, problem["check"]) == (1, f"metadata of {there}")
+    assert problem["remedy"].startswith(f"in place of {there} write {world.url}, if")
 
 
 def test_an_opaque_token_goes_nowhere(world, diagnosis):
@@ -889,7 +922,7 @@ def test_a_host_that_is_gone_meanwhile_has_no_names(world):
     assert certificate_names(settings.issuer, settings) == ()
 
 
-def test_a_host_without_a_proxy_has_none(monkeypatch, world):
+def test_a_host_without_a_proxy_has_none(world):
     assert proxy_for("https://login.example.com") is None
 
 
@@ -975,3 +1008,10 @@ def test_the_help_names_what_the_page_uses(capsys):
         cli.main(["doctor", "--help"])
 
     assert {"--app", "--token", "--json"} <= {*capsys.readouterr().out.split()}
+
+
+def test_a_long_line_is_told_to_its_end(world, capsys):
+    world.set(ISSUER=f"{world.url}/{'a' * 600}")
+
+    assert cli.main(["doctor"]) == 1
+    assert "aaa has no metadata" in capsys.readouterr().out
