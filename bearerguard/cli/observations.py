@@ -39,6 +39,8 @@ OTHER_FAILURES = {
     "ConnectTimeout": "unreachable",
     "ReadTimeout": "slow",
     "ProxyError": "proxy",
+    "ImportError": "unusable_proxy",
+    "FileNotFoundError": "no_certificates",
 }
 LARGEST_METADATA = 64 * 1024
 

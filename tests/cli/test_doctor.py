@@ -509,6 +509,27 @@ SEEDS = (
         "metadata",
     ),
     Seed(
+        "a proxy for which the client lacks a module",
+        lambda w: (
+            w.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:1"),
+            w.patch.setitem(sys.modules, "socksio", None),
+            w.set(ISSUER="https://login.example.invalid"),
+        ),
+        "the proxy of ALL_PROXY=socks5://127.0.0.1:1 gives no way to login.example.invalid",
+        "set NO_PROXY=login.example.invalid",
+        "metadata",
+    ),
+    Seed(
+        "no certificates to trust",
+        lambda w: (
+            w.use(w.tls("127.0.0.1", trusted=False)),
+            w.patch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ),
+        "the HTTP client finds no certificates to trust",
+        "let SSL_CERT_FILE name a file that is there",
+        "metadata",
+    ),
+    Seed(
         "an authority that nobody knows",
         lambda w: w.use(w.tls("127.0.0.1", trusted=False)),
         "is by an authority that is not trusted here",
@@ -969,6 +990,39 @@ def test_what_the_issuer_says_cannot_control_the_terminal(world, capsys):
 
     assert cli.main(["doctor"]) == 1
     assert "\x1b" not in capsys.readouterr().out
+
+
+ODD = {
+    "a list": (200, JSON, b"[]"),
+    "nothing": (200, JSON, b""),
+    "null": (200, JSON, b"null"),
+    "no name": (200, JSON, b'{"issuer": 5, "keys": 5, "jwks_uri": []}'),
+    "a name twice": (200, JSON, b'{"issuer": "a", "issuer": "b", "keys": [], "keys": []}'),
+    "no text": (200, JSON, b"\xff\xfe"),
+    "a name that is no URL": (200, JSON, b'{"issuer": "\\u0000 $(id)", "keys": [null, 5, {}]}'),
+    "very deep": (200, JSON, b"[" * 100_000),
+    "a redirect to nowhere": (302, {}, b""),
+    "a redirect to no URL": (302, {"Location": "http://["}, b""),
+    "a redirect to a script": (302, {"Location": "javascript:alert(1)"}, b""),
+    "no content": (204, {}, b""),
+    "not modified": (304, {}, b""),
+    "broken compression": (200, JSON | {"Content-Encoding": "gzip"}, b"{}"),
+    "an odd date": (200, JSON | {"Date": "Thu, 99 Foo 99999 99:99:99 GMT"}, b"{}"),
+}
+
+
+@pytest.mark.parametrize("page", ODD.values(), ids=ODD)
+@pytest.mark.parametrize(("place", "check"), [(WELL_KNOWN, "metadata"), ("/jwks.json", "keys")])
+def test_whatever_the_issuer_answers_is_a_finding(place, check, page, world, diagnosis):
+    world.serve(place, page)
+
+    code, found = diagnosis()
+
+    (problem,) = problems_in(found)
+    assert (code, problem["check"]) == (1, check)
+    assert problem["cause"]
+    assert problem["remedy"]
+    assert "$(id)" not in problem["remedy"]
 
 
 def test_without_problems_the_last_line_says_so(world, capsys):
