@@ -61,7 +61,8 @@ def _unknown_name(asked: Asked, seen: Observed) -> Told:
 
 
 def _unreachable(asked: Asked, seen: Observed) -> Told:
-    cause = f"{_origin(asked)} took no connection within {CONNECT_TIMEOUT_S:g} s"
+    timeout_s = min(CONNECT_TIMEOUT_S, seen.settings.jwks_timeout)
+    cause = f"{_origin(asked)} took no connection within {timeout_s:g} s"
     how = f"let this machine through to it (a firewall?), or correct {_setting(asked, seen)}"
     return cause, how
 

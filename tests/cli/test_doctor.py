@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -929,10 +931,19 @@ def test_a_slow_first_answer_is_to_blame_where_no_time_was_left_for_the_second()
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
-    [(FetchError(f"https://login.example.com: {TOO_LONG}"), "slow"), (FetchError("odd"), "other")],
+    ("words", "behind", "kind"),
+    [
+        (TOO_LONG, None, "slow"),
+        (TOO_LONG, ssl.SSLError("the connection is gone"), "slow"),
+        (TOO_LONG, httpx.ConnectTimeout("timed out"), "unreachable"),
+        ("odd", None, "other"),
+        ("odd", ssl.SSLError("wrong version number"), "no_tls"),
+    ],
 )
-def test_what_lies_behind_no_error_is_told_by_its_words(error, kind):
+def test_a_connection_that_was_ended_for_its_time_was_slow(words, behind, kind):
+    error = FetchError(words)
+    error.__context__ = behind
+
     assert failure_of(error) == kind
 
 
@@ -1069,3 +1080,12 @@ def test_a_long_line_is_told_to_its_end(world, capsys):
 
     assert cli.main(["doctor"]) == 1
     assert "aaa has no metadata" in capsys.readouterr().out
+
+
+def test_the_page_does_not_boast():
+    """docs/doctor.md gives the number of mistakes that are seeded here."""
+    page = Path(__file__).parents[2] / "docs" / "doctor.md"
+    told = re.search(r"seed (\d+) mistakes .* (\d+) of\s+them", page.read_text("utf-8"), re.S)
+
+    assert told is not None
+    assert told.groups() == (str(len(SEEDS)), str(sum(seed.is_mended for seed in SEEDS)))
