@@ -55,7 +55,8 @@ def examine(app_name: str | None, raw: str | None) -> list[Finding]:
 def _examine(
     guard: Guard, found: "GuardedApp | None", app_name: str, raw: str | None
 ) -> Iterator[Finding]:
-    yield fine(SETTINGS, "a guard can start with them")
+    passes = "; MODE lets every request pass until its date" if not _enforces(guard) else ""
+    yield fine(SETTINGS, f"a guard can start with them{passes}")
     known = guard.issuers.configured()
     for one in known:
         findings = _examine_issuer(one)
@@ -64,6 +65,10 @@ def _examine(
         yield _examine_token(raw, guard, can_try=found is None)
     if found is not None:
         yield from diagnose_app(found, app_name)
+
+
+def _enforces(guard: Guard) -> bool:
+    return guard.settings.mode == "enforce"
 
 
 def _one_of_several(findings: Iterator[Finding], issuer: str) -> Iterator[Finding]:

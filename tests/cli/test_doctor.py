@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -792,6 +792,16 @@ def test_each_setting_that_is_given_is_shown_with_its_origin_and_no_secret(
         "BEARERGUARD_LEEWAY": ("'10s'", str(file)),
         "BEARERGUARD_INTROSPECTION_CLIENT_SECRET": ("***", str(file)),
     }
+
+
+def test_a_guard_that_does_not_enforce_is_told(world, diagnosis):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    world.set(MODE="report-without-enforcing", REPORT_UNTIL=tomorrow.strftime("%Y-%m-%dT%H:%MZ"))
+
+    code, found = diagnosis()
+
+    assert code == 0
+    assert "MODE lets every request pass until its date" in found["checks"][0]["cause"]
 
 
 def test_every_problem_of_the_settings_is_told_at_once(world, diagnosis):
