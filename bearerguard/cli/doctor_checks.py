@@ -55,7 +55,8 @@ def examine(app_name: str | None, raw: str | None) -> list[Finding]:
 def _examine(
     guard: Guard, found: "GuardedApp | None", app_name: str, raw: str | None
 ) -> Iterator[Finding]:
-    passes = "; MODE lets every request pass until its date" if not _enforces(guard) else ""
+    is_enforced = guard.settings.mode == "enforce"
+    passes = "" if is_enforced else "; MODE lets every request pass until its date"
     yield fine(SETTINGS, f"a guard can start with them{passes}")
     known = guard.issuers.configured()
     for one in known:
@@ -65,10 +66,6 @@ def _examine(
         yield _examine_token(raw, guard, can_try=found is None)
     if found is not None:
         yield from diagnose_app(found, app_name)
-
-
-def _enforces(guard: Guard) -> bool:
-    return guard.settings.mode == "enforce"
 
 
 def _one_of_several(findings: Iterator[Finding], issuer: str) -> Iterator[Finding]:
