@@ -52,15 +52,18 @@ def _compared(url: str, answer: Fetched, issuer: str) -> Finding:
         remedy = f"have the issuer send application/json, or {set_to('JWKS_URI', 'https://...')}"
         return problem(METADATA, f"{url} says {kind}, and metadata are JSON", remedy)
     named = read_foreign_json(answer.body).get("issuer")
+    if not isinstance(named, str):
+        remedy = f"have the issuer name itself there, or {set_to('JWKS_URI', 'https://...')}"
+        return problem(METADATA, f"{url} does not name its issuer", remedy)
     if named != issuer:
-        return _named_otherwise(url, str(named)[:200], issuer)
+        return _named_otherwise(url, named[:200], issuer)
     return fine(METADATA, f"{url} names the issuer as ISSUER does")
 
 
 def _odd_answer(check: str, asked: Asked, answer: Fetched, seen: Observed) -> Finding | None:
     """Redirects, refusals, pages for people, and what is no JSON."""
     what = "key set" if check == KEYS else "metadata"
-    if answer.status in REDIRECTS:
+    if answer.status in REDIRECTS and "location" in answer.headers:
         return _redirect(check, asked.url, answer, seen)
     if answer.status in NOT_HERE:
         return _not_here(check, asked.url, answer.status, seen)
@@ -83,7 +86,7 @@ def _odd_answer(check: str, asked: Asked, answer: Fetched, seen: Observed) -> Fi
 
 
 def _redirect(check: str, url: str, answer: Fetched, seen: Observed) -> Finding:
-    location = urljoin(url, answer.headers.get("location", ""))
+    location = _joined(url, answer.headers["location"])
     cause = f"{url} redirects to {location}, and redirects are not followed"
     if problem_of_url(location, http_allowed=seen.settings.allow_http) is not None:
         return problem(check, cause, "have the issuer answer there itself, by https")
@@ -93,6 +96,13 @@ def _redirect(check: str, url: str, answer: Fetched, seen: Observed) -> Finding:
     if found:
         return problem(check, cause, f"{set_to('ISSUER', name)}, if iss of its tokens is that")
     return problem(check, cause, f"{EXACTLY}, or {LET_THROUGH.format(url)}")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:  # a host that is none, as "http://["
+        return location
 
 
 def _not_here(check: str, url: str, status: int, seen: Observed) -> Finding:
@@ -123,6 +133,8 @@ def _named_otherwise(url: str, named: str, issuer: str) -> Finding:
         cause = f"{url} is for every tenant: {named}"
         return problem(METADATA, cause, f"{mend} with the id of your tenant in place of {{...}}")
     cause = f"{url} is of another issuer or tenant: {named}"
+    if problem_of_url(named, http_allowed=True) is not None:
+        return problem(METADATA, cause, EXACTLY)
     return problem(METADATA, cause, f"{mend}, if that is the one you trust: {so}")
 
 

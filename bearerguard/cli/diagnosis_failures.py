@@ -10,7 +10,11 @@ from bearerguard.jwks.fetch import CONNECT_TIMEOUT_S, MAX_BYTES
 
 Told = tuple[str, str]
 # Kinds of failure that a proxy in between is likelier to have caused than the issuer.
-OF_PROXIES = frozenset({"proxy", "refused", "unknown_name", "unreachable"})
+OF_PROXIES = frozenset({"proxy", "unusable_proxy", "refused", "unknown_name", "unreachable"})
+
+OWN_AUTHORITY = (
+    f"{set_to('CA_FILE', '/path/to/ca.pem')}, a file with the certificate of the issuer's authority"
+)
 
 
 def finding_of_failure(check: str, asked: Asked, seen: Observed) -> Finding:
@@ -40,6 +44,11 @@ def _proxy(asked: Asked, name: str, value: str) -> Told:
     return cause, f"set NO_PROXY={host} where no proxy is needed, or mend {name}"
 
 
+def _no_certificates(asked: Asked, _seen: Observed) -> Told:
+    cause = f"the HTTP client finds no certificates to trust, which it needs for {_origin(asked)}"
+    return cause, f"let SSL_CERT_FILE name a file that is there, unset it, or {OWN_AUTHORITY}"
+
+
 def _refused(asked: Asked, seen: Observed) -> Told:
     cause = f"nothing listens at {_origin(asked)}: connection refused"
     return cause, f"start the issuer, or correct host and port in {_setting(asked, seen)}"
@@ -52,7 +61,8 @@ def _unknown_name(asked: Asked, seen: Observed) -> Told:
 
 
 def _unreachable(asked: Asked, seen: Observed) -> Told:
-    cause = f"{_origin(asked)} took no connection within {CONNECT_TIMEOUT_S:g} s"
+    timeout_s = min(CONNECT_TIMEOUT_S, seen.settings.jwks_timeout)
+    cause = f"{_origin(asked)} took no connection within {timeout_s:g} s"
     how = f"let this machine through to it (a firewall?), or correct {_setting(asked, seen)}"
     return cause, how
 
@@ -67,8 +77,7 @@ def _slow(asked: Asked, seen: Observed) -> Told:
 def _unknown_authority(asked: Asked, seen: Observed) -> Told:
     cause = f"the certificate of {_origin(asked)} is by an authority that is not trusted here"
     if seen.settings.ca_file is None:
-        name = set_to("CA_FILE", "/path/to/ca.pem")
-        return cause, f"{name}, a file with the certificate of that authority"
+        return cause, OWN_AUTHORITY
     name = f"BEARERGUARD_CA_FILE={seen.settings.ca_file}"
     return cause, f"add the certificate of that authority to {name}, which replaces all others"
 
@@ -100,6 +109,7 @@ def _too_large(asked: Asked, _seen: Observed) -> Told:
 
 
 FAILURES: dict[str, Callable[[Asked, Observed], Told]] = {
+    "no_certificates": _no_certificates,
     "refused": _refused,
     "unknown_name": _unknown_name,
     "unreachable": _unreachable,

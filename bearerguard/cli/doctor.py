@@ -54,22 +54,22 @@ def print_findings(
     """Print the settings and then each check, escaped: the issuer may be a stranger by mistake."""
     from dataclasses import asdict  # noqa: PLC0415  only when it runs
 
-    from bearerguard.cli.readable import visible  # noqa: PLC0415
+    from bearerguard.cli.readable import whole  # noqa: PLC0415
 
     if output.as_json:
         checks = [asdict(row) for row in findings]
         output.document({"settings": [asdict(row) for row in settings], "checks": checks})
         return
     if settings:
-        cells = [tuple(map(visible, (row.name, row.shown, row.origin))) for row in settings]
+        cells = [tuple(map(whole, (row.name, row.shown, row.origin))) for row in settings]
         output.table(("setting", "value", "from"), cells)
         output.line("All others have their defaults.\n", "quiet")
     width = max(len(finding.check) for finding in findings)
     for row in findings:
-        line = f"{row.check:{width}}  {row.verdict:11}  {visible(row.cause)}"
+        line = f"{row.check:{width}}  {row.verdict:11}  {whole(row.cause)}"
         output.line(line, STYLES[row.verdict])
         if row.remedy:
-            output.line(f"{'':{width}}  {'mend it:':11}  {visible(row.remedy)}")
+            output.line(f"{'':{width}}  {'mend it:':11}  {whole(row.remedy)}")
     wrong = sum(row.verdict == "problem" for row in findings)
     output.line()
     output.line(f"{wrong} to mend." if wrong else "Nothing is wrong.", "bad" if wrong else "good")

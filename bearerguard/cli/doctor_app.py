@@ -35,12 +35,12 @@ def diagnose_app(found: "GuardedApp", name: str) -> Iterator[Finding]:
 
 
 def _cors(found: "GuardedApp") -> Iterator[Finding]:
-    """A preflight carries no credentials (Fetch section 3.3.5), and a 401 needs CORS headers."""
+    """A refusal without the fields of CORS is no answer for a script (Fetch section 3.3.5)."""
     if CORS_MIDDLEWARE not in found.middleware:
         return
     ours = [i for i, one in enumerate(found.middleware) if one in OUR_MIDDLEWARE]
     if ours and found.middleware.index(CORS_MIDDLEWARE) > ours[0]:
-        cause = "CORSMiddleware stands inside of the guard: preflights and refusals lack its fields"
+        cause = "CORSMiddleware stands inside of the guard: no script can read a refusal"
         yield problem(CORS, cause, ADD_CORS_LAST.get(found.framework, WRAP))
     else:
         yield fine(CORS, "CORSMiddleware stands outside of the guard")

@@ -16,7 +16,7 @@ from bearerguard.cli.diagnosis_token import (
 )
 from bearerguard.cli.doctor_app import ROUTES, diagnose_app
 from bearerguard.cli.doctor_settings import SETTINGS, findings_of
-from bearerguard.cli.findings import Finding, fine, not_reached, problem
+from bearerguard.cli.findings import Finding, fine, not_reached, problem, set_to
 from bearerguard.cli.observations import observe
 from bearerguard.cli.user_app import load_app
 from bearerguard.core.explain import Explanation
@@ -55,16 +55,24 @@ def examine(app_name: str | None, raw: str | None) -> list[Finding]:
 def _examine(
     guard: Guard, found: "GuardedApp | None", app_name: str, raw: str | None
 ) -> Iterator[Finding]:
-    yield fine(SETTINGS, "a guard can start with them")
+    is_enforced = guard.settings.mode == "enforce"
+    passes = "" if is_enforced else "; MODE lets every request pass until its date"
+    yield fine(SETTINGS, f"a guard can start with them{passes}")
     known = guard.issuers.configured()
     for one in known:
-        about = f" of {one.settings.issuer}" if len(known) > 1 else ""
-        for finding in _examine_issuer(one):
-            yield replace(finding, check=f"{finding.check}{about}")
+        findings = _examine_issuer(one)
+        yield from findings if len(known) == 1 else _one_of_several(findings, one.settings.issuer)
     if raw is not None:
         yield _examine_token(raw, guard, can_try=found is None)
     if found is not None:
         yield from diagnose_app(found, app_name)
+
+
+def _one_of_several(findings: Iterator[Finding], issuer: str) -> Iterator[Finding]:
+    """Say whom each is about, and keep the others in the list of names."""
+    for finding in findings:
+        remedy = finding.remedy.replace(set_to("ISSUER", ""), f"in place of {issuer} write ")
+        yield replace(finding, check=f"{finding.check} of {issuer}", remedy=remedy)
 
 
 def _examine_issuer(known: KnownIssuer) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ SETTINGS = "settings"
 HTTP = re.compile(r"(?:BEARERGUARD_)?(\w+)='http(://[^']*)' ")
 ADDRESS = re.compile(r"(?:BEARERGUARD_)?ISSUER='(.*)/\.well-known/[^/']+(.*)' ", re.IGNORECASE)
 MEANT = re.compile(r"did you mean (\w+)\?")
+VALUE_MEANT = re.compile(r"(?:BEARERGUARD_)?(\w+)=.*; did you mean '([^']+)'\?", re.DOTALL)
 FORM = re.compile(r"(?:(BEARERGUARD_\w+)|(\w+))=.* must (be .*)", re.DOTALL)
 UNREADABLE = re.compile(r"(\w*_FILE)=.* cannot be read")
 WHERE = re.compile(r"(?P<name>\w+)=(?P<shown>.*) \((?P<origin>[^()]*)\)", re.DOTALL)
@@ -68,9 +69,12 @@ def _exact(cause: str) -> str | None:
 
 
 def _meant(text: str) -> str | None:
-    """Give the name that was probably meant."""
-    meant = MEANT.search(text)
-    return None if meant is None else f"rename it to {meant[1]}"
+    """Give the name or the value that was probably meant."""
+    value = VALUE_MEANT.match(text)
+    if value is not None:
+        return set_to(value[1].upper(), value[2])
+    name = MEANT.search(text)
+    return None if name is None else f"rename it to {name[1]}"
 
 
 def _shown(name: str, given: Given, place: Sequence[Source]) -> ShownSetting:

@@ -21,7 +21,7 @@ class Finding:
 
 def set_to(setting: str, value: str) -> str:
     """Write how to set a setting, so that a shell takes the value as it stands."""
-    return f"set {PREFIX}{setting}={shlex.quote(value)}"
+    return f"set {PREFIX}{setting}={shlex.quote(value) if value else ''}"
 
 
 def fine(check: str, told: str) -> Finding:

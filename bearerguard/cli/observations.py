@@ -39,6 +39,8 @@ OTHER_FAILURES = {
     "ConnectTimeout": "unreachable",
     "ReadTimeout": "slow",
     "ProxyError": "proxy",
+    "ImportError": "unusable_proxy",
+    "FileNotFoundError": "no_certificates",
 }
 LARGEST_METADATA = 64 * 1024
 
@@ -135,15 +137,18 @@ def observe(settings: Settings) -> Observed:
 
 def failure_of(error: BaseException) -> str:
     """Name the kind of a failure by what lies behind the client's own words for it."""
+    # Who ends a connection because time is over meets any failure then, but that of connecting.
+    is_over = TOO_LONG in str(error)
     behind: BaseException | None = error
     while behind is not None:
         if isinstance(behind, ssl.SSLCertVerificationError):
             return CERTIFICATE_FAILURES.get(behind.verify_code, "certificate")
         for kind in type(behind).__mro__:
-            if kind.__name__ in OTHER_FAILURES:
-                return OTHER_FAILURES[kind.__name__]
+            found = OTHER_FAILURES.get(kind.__name__)
+            if found is not None and (not is_over or found == "unreachable"):
+                return found
         behind = behind.__cause__ or behind.__context__
-    return "slow" if TOO_LONG in str(error) else "other"
+    return "slow" if is_over else "other"
 
 
 def proxy_for(url: str) -> tuple[str, str] | None:

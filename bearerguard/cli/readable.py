@@ -28,6 +28,12 @@ def visible(text: object) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in shown)
 
 
+def whole(text: str) -> str:
+    """Do the same without cutting it: for a line of our own that a stranger's words stand in."""
+    pieces = (text[at : at + LONGEST] for at in range(0, len(text), LONGEST))
+    return "".join(map(visible, pieces))
+
+
 def value_of_claim(name: str, value: Any, now: float) -> str:
     """Write the value of a claim as JSON; a time also as a date, and how far off it is."""
     written = visible(json.dumps(value, ensure_ascii=False))

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bearerguard.dev.issuer import Issuer
 from bearerguard.dev.provider_shapes import SHAPES
-from bearerguard.testing import Issuer
 
 AUDIENCE = "https://api.example.com"
 ENVIRONMENT = re.compile(r".*_proxy|BEARERGUARD_.*|SSL_CERT_(FILE|DIR)", re.IGNORECASE)

@@ -6,15 +6,18 @@ import os
 import re
 import shlex
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from flask import Flask
 from starlette.applications import Starlette
@@ -31,6 +34,7 @@ from bearerguard.cli.observations import (
     failure_of,
     proxy_for,
 )
+from bearerguard.fastapi import BearerGuard
 from bearerguard.jwks.fetch import TOO_LONG, Fetched, FetchError
 from bearerguard.settings import Settings
 from bearerguard.starlette import BearerAuthMiddleware, public
@@ -196,8 +200,23 @@ def starlette_app(*middleware: Any, endpoint: Any = decided) -> Callable[[], Sta
     return lambda: Starlette(routes=[Route("/orders", endpoint)], middleware=added)
 
 
+def fastapi_app() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware)
+    BearerGuard(app)
+    return app
+
+
 SEEDS = (
     # Settings
+    Seed(
+        "a profile that does not exist",
+        lambda w: w.set(PROFILE="keycloack"),
+        "BEARERGUARD_PROFILE='keycloack' (environment) is no profile",
+        "set BEARERGUARD_PROFILE=keycloak",
+        "settings",
+        is_mended=True,
+    ),
     Seed(
         "no issuer",
         lambda w: w.unset("ISSUER"),
@@ -328,6 +347,13 @@ SEEDS = (
         is_mended=True,
     ),
     Seed(
+        "metadata behind a redirect to a login",
+        lambda w: w.serve(WELL_KNOWN, (303, {"Location": "/login?next=/"}, b"")),
+        f"{{url}}{WELL_KNOWN} redirects to {{url}}/login?next=/",
+        f"or let requests of this machine through to {{url}}{WELL_KNOWN} without a login",
+        "metadata",
+    ),
+    Seed(
         "an issuer in trouble",
         lambda w: w.serve(WELL_KNOWN, (500, {}, b"")),
         "answered 500",
@@ -444,8 +470,8 @@ SEEDS = (
         "settings",
     ),
     Seed(
-        "nothing at all",
-        lambda w: (w.unset("ISSUER", "AUDIENCE"), w.set(ISSUER=" ", AUDIENCE="a")),
+        "an issuer of blanks",
+        lambda w: w.set(ISSUER=" "),
         "BEARERGUARD_ISSUER is not set",
         "write BEARERGUARD_ISSUER=",
         "settings",
@@ -482,6 +508,27 @@ SEEDS = (
         ),
         "the proxy of HTTPS_PROXY=http://***@127.0.0.1:{free} gives no way to login.example",
         "set NO_PROXY=login.example.invalid",
+        "metadata",
+    ),
+    Seed(
+        "a proxy for which the client lacks a module",
+        lambda w: (
+            w.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:1"),
+            w.patch.setitem(sys.modules, "socksio", None),
+            w.set(ISSUER="https://login.example.invalid"),
+        ),
+        "the proxy of ALL_PROXY=socks5://127.0.0.1:1 gives no way to login.example.invalid",
+        "set NO_PROXY=login.example.invalid",
+        "metadata",
+    ),
+    Seed(
+        "no certificates to trust",
+        lambda w: (
+            w.use(w.tls("127.0.0.1", trusted=False)),
+            w.patch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ),
+        "the HTTP client finds no certificates to trust",
+        "let SSL_CERT_FILE name a file that is there",
         "metadata",
     ),
     Seed(
@@ -660,6 +707,14 @@ SEEDS = (
         arguments=("--app", "users_api:app"),
     ),
     Seed(
+        "CORS inside of the guard of FastAPI",
+        module_with(app=fastapi_app),
+        "CORSMiddleware stands inside of the guard: no script can read a refusal",
+        "call app.add_middleware(CORSMiddleware, ...) after BearerGuard(app)",
+        "CORS",
+        arguments=("--app", "users_api:app"),
+    ),
+    Seed(
         "a route that nobody decided about",
         module_with(app=starlette_app(BearerAuthMiddleware, endpoint=view)),
         "GET /orders (view): any valid token is enough",
@@ -739,6 +794,16 @@ def test_each_setting_that_is_given_is_shown_with_its_origin_and_no_secret(
     }
 
 
+def test_a_guard_that_does_not_enforce_is_told(world, diagnosis):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    world.set(MODE="report-without-enforcing", REPORT_UNTIL=tomorrow.strftime("%Y-%m-%dT%H:%MZ"))
+
+    code, found = diagnosis()
+
+    assert code == 0
+    assert "MODE lets every request pass until its date" in found["checks"][0]["cause"]
+
+
 def test_every_problem_of_the_settings_is_told_at_once(world, diagnosis):
     world.set(ISSUER="http://login.example.com", LEEWAY="soon", JWKS_TIMEOUT="1h", CONFIG="/no")
     world.token = world.issuer.token()
@@ -804,6 +869,7 @@ def test_several_issuers_are_told_apart(world, diagnosis):
 
     (problem,) = problems_in(found)
     assert (code, problem["check"]) == (1, f"metadata of {there}")
+    assert problem["remedy"].startswith(f"in place of {there} write {world.url}, if")
 
 
 def test_an_opaque_token_goes_nowhere(world, diagnosis):
@@ -875,10 +941,19 @@ def test_a_slow_first_answer_is_to_blame_where_no_time_was_left_for_the_second()
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
-    [(FetchError(f"https://login.example.com: {TOO_LONG}"), "slow"), (FetchError("odd"), "other")],
+    ("words", "behind", "kind"),
+    [
+        (TOO_LONG, None, "slow"),
+        (TOO_LONG, ssl.SSLError("the connection is gone"), "slow"),
+        (TOO_LONG, httpx.ConnectTimeout("timed out"), "unreachable"),
+        ("odd", None, "other"),
+        ("odd", ssl.SSLError("wrong version number"), "no_tls"),
+    ],
 )
-def test_what_lies_behind_no_error_is_told_by_its_words(error, kind):
+def test_a_connection_that_was_ended_for_its_time_was_slow(words, behind, kind):
+    error = FetchError(words)
+    error.__context__ = behind
+
     assert failure_of(error) == kind
 
 
@@ -889,7 +964,7 @@ def test_a_host_that_is_gone_meanwhile_has_no_names(world):
     assert certificate_names(settings.issuer, settings) == ()
 
 
-def test_a_host_without_a_proxy_has_none(monkeypatch, world):
+def test_a_host_without_a_proxy_has_none(world):
     assert proxy_for("https://login.example.com") is None
 
 
@@ -938,6 +1013,39 @@ def test_what_the_issuer_says_cannot_control_the_terminal(world, capsys):
     assert "\x1b" not in capsys.readouterr().out
 
 
+ODD = {
+    "a list": (200, JSON, b"[]"),
+    "nothing": (200, JSON, b""),
+    "null": (200, JSON, b"null"),
+    "no name": (200, JSON, b'{"issuer": 5, "keys": 5, "jwks_uri": []}'),
+    "a name twice": (200, JSON, b'{"issuer": "a", "issuer": "b", "keys": [], "keys": []}'),
+    "no text": (200, JSON, b"\xff\xfe"),
+    "a name that is no URL": (200, JSON, b'{"issuer": "\\u0000 $(id)", "keys": [null, 5, {}]}'),
+    "very deep": (200, JSON, b"[" * 100_000),
+    "a redirect to nowhere": (302, {}, b""),
+    "a redirect to no URL": (302, {"Location": "http://["}, b""),
+    "a redirect to a script": (302, {"Location": "javascript:alert(1)"}, b""),
+    "no content": (204, {}, b""),
+    "not modified": (304, {}, b""),
+    "broken compression": (200, JSON | {"Content-Encoding": "gzip"}, b"{}"),
+    "an odd date": (200, JSON | {"Date": "Thu, 99 Foo 99999 99:99:99 GMT"}, b"{}"),
+}
+
+
+@pytest.mark.parametrize("page", ODD.values(), ids=ODD)
+@pytest.mark.parametrize(("place", "check"), [(WELL_KNOWN, "metadata"), ("/jwks.json", "keys")])
+def test_whatever_the_issuer_answers_is_a_finding(place, check, page, world, diagnosis):
+    world.serve(place, page)
+
+    code, found = diagnosis()
+
+    (problem,) = problems_in(found)
+    assert (code, problem["check"]) == (1, check)
+    assert problem["cause"]
+    assert problem["remedy"]
+    assert "$(id)" not in problem["remedy"]
+
+
 def test_without_problems_the_last_line_says_so(world, capsys):
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("\nNothing is wrong.\n")
@@ -975,3 +1083,19 @@ def test_the_help_names_what_the_page_uses(capsys):
         cli.main(["doctor", "--help"])
 
     assert {"--app", "--token", "--json"} <= {*capsys.readouterr().out.split()}
+
+
+def test_a_long_line_is_told_to_its_end(world, capsys):
+    world.set(ISSUER=f"{world.url}/{'a' * 600}")
+
+    assert cli.main(["doctor"]) == 1
+    assert "aaa has no metadata" in capsys.readouterr().out
+
+
+def test_the_page_does_not_boast():
+    """docs/doctor.md gives the number of mistakes that are seeded here."""
+    page = Path(__file__).parents[2] / "docs" / "doctor.md"
+    told = re.search(r"seed (\d+) mistakes .* (\d+) of\s+them", page.read_text("utf-8"), re.S)
+
+    assert told is not None
+    assert told.groups() == (str(len(SEEDS)), str(sum(seed.is_mended for seed in SEEDS)))
