@@ -13,7 +13,7 @@ import pytest
 import bearerguard
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.untraced]
 
 # Run by the interpreter of an environment that holds the wheel and nothing else.
 SERVE = """

@@ -9,6 +9,8 @@ import tomllib
 
 import pytest
 
+pytestmark = pytest.mark.untraced
+
 TUTORIALS = ("starlette", "fastapi", "flask")
 SPECIAL = {"@requires(", "@public"}
 

@@ -11,6 +11,8 @@ import pytest
 from bearerguard import RejectedError, UnavailableError
 from bearerguard.jwks.fetch import HttpFetcher
 
+pytestmark = pytest.mark.untraced
+
 # By its path: test folders are no packages, so that it has no name to import it by.
 _file = Path(__file__).parents[1] / "jwks/test_hostile_endpoints.py"
 _spec = importlib.util.spec_from_file_location("hostile_endpoints", _file)

@@ -24,6 +24,8 @@ from bearerguard.core.encoding import base64url_encode
 from bearerguard.jwks.fetch import FetchError
 from bearerguard.testing import Issuer
 
+pytestmark = pytest.mark.untraced
+
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 60.0
 # Far more than the default, so that a loaded machine fails no test; nobody waits for it to end.

@@ -23,6 +23,8 @@ from bearerguard import Guard, RejectedError, UnavailableError
 from bearerguard.core.encoding import base64url_encode
 from bearerguard.jwks.fetch import FetchError, HttpFetcher
 
+pytestmark = pytest.mark.untraced
+
 # Nothing waits as long as this unless the code under test is broken.
 PATIENCE_S = 20.0
 # The shortest that a setting can ask for is a second; a part of it shows the same in less time.
