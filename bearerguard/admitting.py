@@ -90,6 +90,11 @@ class Admitting:
         report_mode = None if self._decisions is None else self._decisions.report_mode
         return REPORT if report_mode is not None and report_mode.is_on() else ENFORCE
 
+    def reports_for_s(self) -> float:
+        """Give the seconds for which refusals are only reported; 0 where they are enforced."""
+        report_mode = None if self._decisions is None else self._decisions.report_mode
+        return 0.0 if report_mode is None else report_mode.left_s()
+
     def shadow_report(self) -> list[ShadowRow]:
         """Tell what the policy in the shadow would have refused so far; the most frequent first."""
         shadow = None if self._decisions is None else self._decisions.shadow

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bearerguard.asgi_expiry import run_until_expiry
+from bearerguard.asgi_expiry import run_until_expiry, seconds_left
 from bearerguard.core.marks import UNMARKED, Mark
 from bearerguard.core.metadata import NOT_FOUND, WELL_KNOWN, Resource, first_answer, resources_of
 from bearerguard.core.needs import all_of, any_of, authenticated, claim, role, scope, step_up
@@ -112,8 +112,8 @@ class BearerAuthMiddleware:
             return
         self.attach(scope, request, mark, token)
         closes = self.close_at_expiry and scope["type"] == "websocket"
-        if closes and token is not None and gate.guard.mode == "enforce":
-            left_s = token.expires_at + gate.guard.settings.leeway - gate.guard.clock()
+        left_s = seconds_left(gate.guard, request, token) if closes else None
+        if left_s is not None:
             await run_until_expiry(self.app, scope, receive, send, left_s)
         else:
             await self.app(scope, receive, send)

@@ -4,11 +4,26 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from bearerguard.core.request import RequestView
+
 if TYPE_CHECKING:
     from bearerguard.asgi import ASGIApp, Message, Receive, Scope, Send
+    from bearerguard.core.access_token import AccessToken
+    from bearerguard.guard import Guard
 
 # RFC 6455 section 7.4.1: policy violation.
 CLOSE_EXPIRED = 1008
+
+
+def seconds_left(guard: "Guard", request: RequestView, token: "AccessToken | None") -> float | None:
+    """Tell how long a connection may stay open; None: for good, because nobody was needed.
+
+    In report mode nothing ends before the date on which it enforces.
+    """
+    if token is None:
+        return guard.reports_for_s() if request.is_reported else None
+    left_s = token.expires_at + guard.settings.leeway - guard.clock()
+    return max(left_s, guard.reports_for_s())
 
 
 async def run_until_expiry(

@@ -14,6 +14,7 @@ the :class:`UnavailableMiddleware`. That is why the middleware is the first choi
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bearerguard import starlette
@@ -29,9 +30,10 @@ from bearerguard.errors import ConfigurationError, RejectedError, UnavailableErr
 from bearerguard.gate import Gate
 from bearerguard.guard import Guard
 from bearerguard.settings import Settings
+from bearerguard.starlette_user import FORGET
 
 try:
-    from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+    from mcp.server.auth.middleware.auth_context import AuthContextMiddleware, auth_context_var
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
     from mcp.server.auth.provider import AccessToken as AccessTokenOfSDK
     from pydantic import Field
@@ -116,6 +118,8 @@ class BearerAuthMiddleware(starlette.BearerAuthMiddleware):
             raw = read_token(request.field("authorization")) or ""
             sdk_token = _in_words_of_the_sdk(token, raw, self.gate.guard.settings)
             scope["user"] = SDKUser(sdk_token, token, self.gate.identity(token))
+            # In report mode a view may turn out to run for nobody: then for the SDK, too.
+            scope[FORGET] = partial(auth_context_var.set, None)
 
 
 class GuardVerifier:

@@ -8,6 +8,7 @@ instrumentation, which writes its own there. ``enduser.id`` is never written, no
 of a token but the issuer of a verified one and, for policies in the shadow, the client.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -28,6 +29,7 @@ from bearerguard.events import (
     RequestDecided,
     ShadowRefused,
 )
+from bearerguard.forks import start_over_after_fork
 from bearerguard.jwks.states import State
 from bearerguard.measures import (
     DECISION_BUCKETS_S,
@@ -68,6 +70,8 @@ class Telemetry:
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         meter = get_meter("bearerguard", meter_provider=meter_provider)
+        self.start_over()
+        start_over_after_fork(self)
         self._issuers = Names(MOST_ISSUERS)
         self._of_requests = Names(MOST_SERIES)
         self._of_shadow_refusals = Names(MOST_SERIES)
@@ -163,15 +167,20 @@ class Telemetry:
         self._fetches.add(1, outcome | {ISSUER: issuer})
         self._fetch_time.record(event.duration_s, outcome)
 
+    def start_over(self) -> None:
+        """Take a new lock: after a fork the old one may be held for good."""
+        self._lock = threading.Lock()
+
     def _enter(self, issuer: str, state: str) -> None:
         """Set the state of an issuer's keys; several issuers together have none."""
-        before = self._states.get(issuer)
         if issuer == OTHER or state not in STATES:
             return
-        if before is not None:
-            self._status.add(-1, {ISSUER: issuer, STATE: before})
-        self._states[issuer] = state
-        self._status.add(1, {ISSUER: issuer, STATE: state})
+        with self._lock:  # or two threads together count a state that nobody leaves
+            before = self._states.get(issuer)
+            if before is not None:
+                self._status.add(-1, {ISSUER: issuer, STATE: before})
+            self._states[issuer] = state
+            self._status.add(1, {ISSUER: issuer, STATE: state})
 
     def _ages(self, _options: CallbackOptions) -> Iterator[Observation]:
         now = time.monotonic()

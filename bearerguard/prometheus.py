@@ -6,6 +6,8 @@ Prometheus advises: unlike an age it needs nobody to be asked, and it works in p
 mode for several processes. Given up: a series for each caller, path or token, which grow for ever.
 """
 
+import threading
+
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 except ImportError as missing:
@@ -22,6 +24,7 @@ from bearerguard.events import (
     RequestDecided,
     ShadowRefused,
 )
+from bearerguard.forks import start_over_after_fork
 from bearerguard.jwks.states import State
 from bearerguard.measures import (
     DECISION_BUCKETS_S,
@@ -48,6 +51,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         where = REGISTRY if registry is None else registry
+        self.start_over()
+        start_over_after_fork(self)
         self._issuers = Names(MOST_ISSUERS)
         self._of_requests = Names(MOST_SERIES)
         self._of_shadow_refusals = Names(MOST_SERIES)
@@ -146,10 +151,15 @@ class Metrics:
         self._fetches.labels(issuer, result).inc()
         self._fetch_time.observe(event.duration_s)
 
+    def start_over(self) -> None:
+        """Take a new lock: after a fork the old one may be held for good."""
+        self._lock = threading.Lock()
+
     def _enter(self, issuer: str, entered: str) -> None:
         """Set the state of an issuer's keys; several issuers together have none."""
         if issuer == OTHER or entered not in STATES:
             return
-        self._has_state.add(issuer)
-        for state in STATES:
-            self._state.labels(issuer, state).set(state == entered)
+        with self._lock:  # or two threads together leave a state that is none
+            self._has_state.add(issuer)
+            for state in STATES:
+                self._state.labels(issuer, state).set(state == entered)

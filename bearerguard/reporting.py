@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from bearerguard.forks import start_over_after_fork
 from bearerguard.log import logger
 
 ENFORCE, REPORT = "enforce", "report-without-enforcing"
@@ -26,7 +27,8 @@ class ReportMode:
         self, until: datetime, clock: Callable[[], float], age_clock: Callable[[], float]
     ) -> None:
         self._until, self._clock, self._age_clock = until, clock, age_clock
-        self._lock = threading.Lock()
+        self.start_over()
+        start_over_after_fork(self)
         left_s = until.timestamp() - clock()
         self._ends_at = age_clock() + left_s
         self._remind_at = age_clock() + REMIND_EVERY_S
@@ -37,6 +39,16 @@ class ReportMode:
             )
         else:
             self._warn()
+
+    def start_over(self) -> None:
+        """Take a new lock: after a fork the old one may be held for good."""
+        self._lock = threading.Lock()
+
+    def left_s(self) -> float:
+        """Give the seconds until it enforces by itself; 0 where it does already."""
+        if not self.is_on():
+            return 0.0
+        return min(self._ends_at - self._age_clock(), self._until.timestamp() - self._clock())
 
     def is_on(self) -> bool:
         """Tell whether a refusal is only reported now. Asked at each request, it also reminds."""

@@ -9,6 +9,7 @@ from bearerguard.core.policy import Policy
 from bearerguard.core.shadow import reason_to_refuse
 from bearerguard.core.trust import Trust
 from bearerguard.events import ShadowRefused
+from bearerguard.forks import start_over_after_fork
 from bearerguard.log import line, logger, short
 
 # Clients come from the issuer: there are as many as it has.
@@ -44,9 +45,14 @@ class Shadow:
     ) -> None:
         self._policies, self._trust = policies, trust
         self._clock, self._age_clock = clock, age_clock
-        self._lock = threading.Lock()
+        self.start_over()
+        start_over_after_fork(self)
         self._rows: dict[tuple[str, str, str | None], ShadowRow] = {}
         self._logged: dict[tuple[str, str, str | None], float] = {}
+
+    def start_over(self) -> None:
+        """Take a new lock: after a fork the old one may be held for good."""
+        self._lock = threading.Lock()
 
     def judge(self, raw: str, token: AccessToken) -> ShadowRefused | None:
         """Judge a token that was admitted, count and log; whatever goes wrong changes nothing."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Where the middleware leaves word for the wrappers of the views.
 PASSED = "bearerguard.passed"
+# What else has to forget the token then, where an adapter told others of it.
+FORGET = "bearerguard.forget"
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,6 @@ def make_anonymous(scope: Scope) -> None:
     scope["bearerguard.token"] = None
     scope["user"], scope["auth"] = BearerUser(None, ""), BearerCredentials(None)
     scope[PASSED] = (gate, request, None, ())
+    forget = scope.get(FORGET)
+    if forget is not None:
+        forget()

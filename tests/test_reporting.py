@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from bearerguard import ConfigurationError, RejectedError, UnavailableError
+from bearerguard import ConfigurationError, Guard, RejectedError, UnavailableError, forks
+from bearerguard.asgi_expiry import seconds_left
 from bearerguard.core.access import GUARDED
 from bearerguard.core.request import RequestView
 from bearerguard.events import RequestDecided
@@ -255,3 +256,61 @@ def test_a_watcher_that_fails_is_logged(issuer, caplog):
 
     issuer.guard(on_event=fail).admit(request(issuer.token()), GUARDED)
     assert "on_event failed" in caplog.text
+
+
+# Beside the request
+
+
+def test_after_a_fork_a_lock_that_was_held_stops_nobody(issuer, clock):
+    """Promise 8: what a thread of the parent held stays held in the child."""
+    guard = issuer.guard(mode=REPORT, report_until=UNTIL, shadow={"clients": ["x"]})
+    guard._decisions.report_mode._lock.acquire()
+    guard._decisions.shadow._lock.acquire()
+
+    forks._start_over()
+
+    guard.admit(request(issuer.token()), GUARDED)
+    assert [row.reason for row in guard.shadow_report()] == ["client_not_allowed"]
+    clock.tick(2 * 3600)
+    assert guard.mode == "enforce"
+
+
+def test_a_socket_that_nobody_was_needed_for_stays_open(guard):
+    assert seconds_left(guard, request(), None) is None
+
+
+def test_a_socket_stays_open_as_long_as_its_token_is_taken(guard, issuer):
+    token = guard.verify(issuer.token())
+
+    assert seconds_left(guard, request(), token) == 330
+
+
+def test_a_socket_that_was_only_reported_stays_open_until_the_mode_ends(issuer, clock):
+    """Design section 2: after the date it enforces, also what was opened before."""
+    guard, asked = issuer.guard(mode=REPORT, report_until=UNTIL), request()
+    assert guard.admit(asked, GUARDED) is None
+
+    assert seconds_left(guard, asked, None) == 3600
+    clock.tick(2 * 3600)
+    assert seconds_left(guard, asked, None) == 0
+
+
+def test_a_socket_with_a_token_stays_open_until_the_later_of_both(issuer):
+    guard = issuer.guard(mode=REPORT, report_until=UNTIL)
+
+    assert seconds_left(guard, request(), guard.verify(issuer.token())) == 3600
+    late = guard.verify(issuer.token(exp=int(issuer.clock()) + 5000))
+    assert seconds_left(guard, request(), late) == 5030
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"BEARERGUARD_MODE": REPORT}, "set BEARERGUARD_REPORT_UNTIL to the date"),
+        ({"BEARERGUARD_REPORT_UNTIL": "2027-01-20"}, f"set BEARERGUARD_MODE to {REPORT}"),
+    ],
+)
+def test_a_message_spells_the_other_setting_as_the_one_that_was_given(environment, named):
+    whole = {"BEARERGUARD_ISSUER": "https://a.example", "BEARERGUARD_AUDIENCE": "a"}
+    with pytest.raises(ConfigurationError, match=named):
+        Guard.from_env(environ={**whole, **environment})

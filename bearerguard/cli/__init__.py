@@ -4,6 +4,7 @@ Exit 0: good; 1: a check failed; 2: wrong usage, or something is not installed.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ from bearerguard import __version__
 from bearerguard.cli import attack, demo, doctor, inspect, issuer, routes, settings, token
 
 __all__ = ["main"]
+
+# As shells tell of a program that Ctrl+C ended: what was not finished is not good.
+INTERRUPTED = 130
 
 COMMANDS = (attack, demo, doctor, inspect, issuer, routes, settings, token)
 
@@ -24,10 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_to(commands)
     chosen = parser.parse_args(arguments)
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()  # or a reader that is gone is noticed only at the very end
+    except BrokenPipeError:  # whoever read has seen enough, as "head" has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         print(f"bearerguard: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        return 0
+        return INTERRUPTED
+    return code

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             scope=arguments.scope,
         )
     except (AttackError, NotLoopbackError) as error:
-        print(f"bearerguard attack: {error}", file=sys.stderr)
+        print(f"bearerguard attack: {visible(error)}", file=sys.stderr)
         return 2
     _print(Output(as_json=arguments.json), volley, arguments.issuer, audience)
     return 1 if volley.wrong else 0
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(output: Output, volley: "Volley", issuer: str, audience: str | None) -> None:
     rows = [
-        (one.name, one.expected, str(one.status), "; ".join(one.problems) or "right")
+        (visible(one.name), one.expected, str(one.status), "; ".join(one.problems) or "right")
         for one in volley.outcomes
     ]
     if output.as_json:

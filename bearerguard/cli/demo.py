@@ -1,11 +1,12 @@
 """``bearerguard demo``: a guarded API, a local issuer, and a tour of real requests."""
 
 import argparse
+import contextlib
 import json
 import sys
 from typing import Any
 
-HOW_TO_INSTALL = "the demo needs two more packages: pip install 'bearerguard[demo]'"
+HOW_TO_INSTALL = "the demo needs more packages: pip install 'bearerguard[demo]'"
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         _print_summary(len(results), failed, as_json=arguments.json)
         if not (arguments.once or failed or arguments.json) and sys.stdout.isatty():
             print(demo.invitation())
-            demo.serve_until_interrupted()
+            with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
+                demo.serve_until_interrupted()
     return 1 if failed else 0
 
 

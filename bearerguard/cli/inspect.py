@@ -58,7 +58,10 @@ def read_token_from(stream: Any) -> tuple[str, list[str]]:
     if stream.isatty():
         from getpass import getpass  # noqa: PLC0415  only where a person sits
 
-        text = getpass("Token (it is not shown): ")
+        try:
+            text = getpass("Token (it is not shown): ")
+        except EOFError:
+            text = ""
     else:
         read = getattr(stream, "buffer", stream).read(MOST_READ)
         text = read.decode("utf-8", "replace") if isinstance(read, bytes) else read

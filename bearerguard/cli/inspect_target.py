@@ -13,7 +13,7 @@ from bearerguard.guard import Guard
 if TYPE_CHECKING:
     from bearerguard.dev.routes import GuardedApp
 
-ROUTE = re.compile(r"([A-Z]+) (/[^?#]*)")
+ROUTE = re.compile(r"([A-Za-z]+) (/[^?#]*)")
 
 
 class TargetError(Exception):
@@ -70,10 +70,10 @@ def _on_route(found: "GuardedApp", guard: Guard, route_name: str) -> Target:
     named = ROUTE.fullmatch(route_name)
     if named is None:
         raise TargetError(f'--route {route_name!r}: write a method and a path, as "POST /orders"')
-    method, path = named.groups()
+    method, path = named[1].upper(), named[2]
     route = found.route_for(method, path)
     if route is None:
-        note = f"no route takes {method} {path}: any valid token gets as far as the answer 404"
+        note = f"no route takes {method} {path}: any valid token gets to 404 or 405"
         return Target(guard, GUARDED, method, path, notes=(note,))
     if not route.is_guarded:
         raise TargetError(f"no guard stands before {method} {path}: see bearerguard routes")

@@ -1,13 +1,14 @@
 """``bearerguard token``: one token of the local issuer that runs, and nothing else is printed."""
 
 import argparse
+import os
 import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 from bearerguard.cli.issuer import PORT
 from bearerguard.cli.output import Output
-from bearerguard.core.urls import is_loopback
+from bearerguard.cli.readable import visible
 
 TIMEOUT_S = 70.0  # it may be as slow as a minute, because somebody asked for it
 WANTED = ("sub", "scope", "audience", "lifetime", "acr", "broken")
@@ -18,7 +19,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = commands.add_parser("token", help="get a token from the local issuer that runs")
     parser.add_argument("--scope", help='with spaces between them: "orders:read orders:write"')
     parser.add_argument("--sub", help="the user; alice by default")
-    parser.add_argument("--audience", help="the API that it is for; the issuer's by default")
+    parser.add_argument(
+        "--audience", help="the API; by default BEARERGUARD_AUDIENCE, or the issuer's"
+    )
     parser.add_argument("--lifetime", type=int, metavar="SECONDS", help="an hour by default")
     parser.add_argument("--acr", help="how strongly the user logged in")
     parser.add_argument("--broken", metavar="NAME", help="a bad one, such as expired or forged")
@@ -29,11 +32,16 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the token; say on the error output why there is none."""
-    if not is_loopback(arguments.issuer):
-        return _fail(f"{arguments.issuer} is not this machine, where the local issuer is", code=2)
     import httpx  # noqa: PLC0415  loaded where it is needed
 
-    given = vars(arguments)
+    from bearerguard.dev.loopback import NotLoopbackError, loopback_url  # noqa: PLC0415
+
+    try:
+        loopback_url(arguments.issuer)
+    except NotLoopbackError as error:
+        return _fail(str(error), code=2)
+    here = os.environ.get("BEARERGUARD_AUDIENCE", "").partition(",")[0].strip()
+    given = {**vars(arguments), "audience": arguments.audience or here or None}
     wish = {name: given[name] for name in WANTED if given[name] is not None}
     parts = urlsplit(arguments.issuer)
     url = f"{parts.scheme}://{parts.netloc}/control/token"
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(found: Any, *, as_json: bool) -> int:
     match found:
-        case {"access_token": str(token)}:
+        case {"access_token": str(token)} if token.isascii() and token.isprintable():
             out = Output(as_json=as_json)
             if as_json:
                 out.document({"access_token": token})
@@ -64,5 +72,5 @@ def _show(found: Any, *, as_json: bool) -> int:
 
 
 def _fail(problem: str, code: int = 1) -> int:
-    print(f"bearerguard: {problem}", file=sys.stderr)
+    print(f"bearerguard: {visible(problem)}", file=sys.stderr)
     return code

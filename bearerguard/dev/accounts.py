@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc6749 import ClientMixin
 
 from bearerguard.core.need import SCOPE_TOKEN
+from bearerguard.core.urls import HOST_AND_PORT
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 LONGEST_SCOPE = 2000
@@ -99,4 +100,5 @@ def is_on_loopback(url: str) -> bool:
     except ValueError:
         return False
     is_plain = parts.scheme in ("http", "https") and "@" not in parts.netloc
-    return is_plain and parts.hostname in LOOPBACK
+    is_whole = HOST_AND_PORT.fullmatch(parts.netloc) is not None  # urlsplit cuts "[::1].evil"
+    return is_plain and is_whole and parts.hostname in LOOPBACK

@@ -22,6 +22,8 @@ from bearerguard.dev.pages import Pages
 from bearerguard.dev.provider_shapes import SHAPES
 from bearerguard.errors import ConfigurationError
 
+MOST_PORTS = 65535
+
 AUDIENCE = "https://api.example"
 LARGEST_BODY = 64 * 1024
 
@@ -60,7 +62,7 @@ class LocalIssuer:
         audience: str = AUDIENCE,
         issuer: Issuer | None = None,
     ) -> None:
-        problems = [*_problems(host, profile)]
+        problems = _problems(host, profile, port)
         if problems:
             raise ConfigurationError(*problems)
         shape = SHAPES[profile]
@@ -116,8 +118,10 @@ class _QuietHandler(WSGIRequestHandler):
         """Write nothing."""
 
 
-def _problems(host: str, profile: str) -> list[str]:
+def _problems(host: str, profile: str, port: int) -> list[str]:
     problems = []
+    if not 0 <= port <= MOST_PORTS:
+        problems.append(f"there is no port {port}; write one from 1 to {MOST_PORTS}, or 0")
     if not _is_loopback(host):
         problems.append(
             "the local issuer lets everybody in, so that it answers on this machine only: "

@@ -46,6 +46,8 @@ class LoopbackOnly:
         origin = request.headers.get("Origin")
         if origin is not None and not self._may_send(origin):
             return _forbidden("The local issuer takes requests of pages on this machine only.\n")
+        if _kind() == "control" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            return _forbidden("The local issuer takes requests of pages on this machine only.\n")
         is_form = request.method == "POST" and _kind() == "pages"
         if is_form and not compare_digest(request.form.get("csrf", "").encode(), self._csrf):
             return _forbidden("The form is not of this page, or of one before a restart: reload.\n")

@@ -1,5 +1,6 @@
 """What somebody wants of a token: for the control page, its JSON interface and the command."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +13,8 @@ from bearerguard.dev.issuer import Issuer
 LIFETIME_S = 3600
 LONGEST_LIFETIME_S = 365 * 24 * 3600
 LONGEST_TEXT = 2000
+# Half a character, which no token can hold.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ def _check(name: str, value: Any) -> None:
         is_number = isinstance(value, int) and not isinstance(value, bool)
         if not is_number or not 1 <= value <= LONGEST_LIFETIME_S:
             raise ValueError(f"lifetime is a whole number of seconds, 1 to {LONGEST_LIFETIME_S}")
-    elif not isinstance(value, str) or len(value) > LONGEST_TEXT:
+    elif not isinstance(value, str) or len(value) > LONGEST_TEXT or SURROGATE.search(value):
         raise ValueError(f"{name} is a text of at most {LONGEST_TEXT} characters")
     elif name == "broken" and value not in BAD_TOKENS:
         raise ValueError(f"no token is broken by the name {value!r}; the names are {_names()}")

@@ -7,10 +7,19 @@ import asyncio
 import inspect
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
-from bearerguard.dev.routes import EVERY_METHOD, PARTS, SAMPLE, WEBSOCKET, GuardedRoute, look_at
+from bearerguard.dev.routes import (
+    EVERY_METHOD,
+    PARTS,
+    SAMPLE,
+    WEBSOCKET,
+    GuardedApp,
+    GuardedRoute,
+    look_at,
+)
 from bearerguard.testing.bearer import Bearer
 from bearerguard.testing.protection import UNAUTHORIZED
 from bearerguard.testing.requests_by import Answered, answered, send
@@ -45,6 +54,7 @@ class AssertAllProtected:
         problems = [] if found.routes else ["no route could be read from it"]
         for route in found.routes:
             problems += _problems_of(app, route, named, tried)
+        problems += _problems_of_nowhere(app, found)
         if named:
             open_paths = {route.path for route in found.routes if route.admits in NOBODY}
             problems += [f"{path} is not open" for path in sorted(named - open_paths)]
@@ -77,6 +87,17 @@ def _problems_of(
         for what, answer in answers.items()
         if answer.status != UNAUTHORIZED
     ]
+
+
+def _problems_of_nowhere(app: Any, found: GuardedApp) -> list[str]:
+    """What no route names is refused, too, unless it is among what is open."""
+    path = f"/{token_hex(16)}"
+    if any(route.admits in NOBODY and route.takes("GET", path) for route in found.routes):
+        return []
+    answer = _ask(app, "GET", path, {})
+    if answer.status == UNAUTHORIZED:
+        return []
+    return [f"GET {path}, which is no route: {answer} with no token, and not 401"]
 
 
 def _app_of(client: Any) -> Any:

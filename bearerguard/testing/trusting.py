@@ -73,13 +73,19 @@ def trusted(issuer: InMemory | None = None) -> Iterator[InMemory]:
             yield other
 
 
+OVERLAP = "blocks of trust() overlap: each has to end before the one around it does"
+
+
 @contextmanager
 def _noted(issuer: InMemory) -> Iterator[None]:
     TRUSTED.append(issuer)
     try:
         yield
     finally:
-        TRUSTED.pop()
+        is_innermost = TRUSTED[-1] is issuer
+        TRUSTED.remove(issuer)
+    if not is_innermost:
+        raise RuntimeError(OVERLAP)
 
 
 @contextmanager

@@ -24,6 +24,17 @@ from bearerguard.dev.issuer import Issuer
 from bearerguard.dev.provider_shapes import SHAPES
 
 AUDIENCE = "https://api.example.com"
+SIGNS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 ENVIRONMENT = re.compile(r".*_proxy|BEARERGUARD_.*|SSL_CERT_(FILE|DIR)", re.IGNORECASE)
 
 Page = tuple[int, dict[str, str], bytes]
@@ -101,6 +112,8 @@ class Authority:
         own = self._builder(self._name, self._key, timedelta(days=1)).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        own = own.add_extension(identifier, critical=False).add_extension(SIGNS, critical=True)
         self.file = folder / "ca.pem"
         self.file.write_bytes(_pem(own.sign(self._key, hashes.SHA256())))
 
@@ -113,6 +126,9 @@ class Authority:
         builder = self._builder(name, key, lasts).add_extension(
             x509.SubjectAlternativeName([named]), critical=False
         )
+        # Python 3.13 asks for these two.
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(authority, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         both = self.folder / f"{host}-{lasts.days}.pem"
         secret = key.private_bytes(

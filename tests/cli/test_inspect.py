@@ -478,3 +478,14 @@ def test_the_keys_that_were_fetched_decide(local, document):
 
     assert {row["name"]: row["passed"] for row in found["checks"]}["signature"] is True
     assert local.requests
+
+
+def test_a_person_who_ends_the_input_has_given_no_token(local, monkeypatch, capsys):
+    def end(prompt):
+        raise EOFError
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(getpass, "getpass", end)
+
+    assert cli.main(["inspect"]) == 2
+    assert "no token on standard input" in capsys.readouterr().err

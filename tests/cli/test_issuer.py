@@ -148,11 +148,16 @@ def test_without_an_issuer_token_says_how_to_start_one(capsys):
 
 def test_token_asks_no_other_machine(capsys):
     assert cli.main(["token", "--issuer", "https://login.example.com"]) == 2
-    assert "is not this machine" in capsys.readouterr().err
+    assert "does not lead to this machine" in capsys.readouterr().err
+
+
+# A terminal would obey it.
+NO_TOKEN = (b'{"access_token": "a\\u001b[2J"}', "not that of a local issuer")
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"), [(b"<html>", "is no local issuer"), (b"[1]", "not that of a local issuer")]
+    ("answer", "told"),
+    [(b"<html>", "is no local issuer"), (b"[1]", "not that of a local issuer"), NO_TOKEN],
 )
 def test_what_is_no_local_issuer_is_told_so(monkeypatch, capsys, answer, told):
     def respond(self, url, **_):
@@ -161,3 +166,23 @@ def test_what_is_no_local_issuer_is_told_so(monkeypatch, capsys, answer, told):
     monkeypatch.setattr(httpx.Client, "post", respond)
     assert cli.main(["token"]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_a_token_is_for_the_api_that_is_configured_here(monkeypatch):
+    asked = []
+
+    def respond(self, url, json, **_):
+        asked.append(json)
+        return httpx.Response(200, json={"access_token": "a"})
+
+    monkeypatch.setattr(httpx.Client, "post", respond)
+    monkeypatch.setenv("BEARERGUARD_AUDIENCE", "orders, other")
+
+    assert cli.main(["token"]) == 0
+    assert cli.main(["token", "--audience", "x"]) == 0
+    assert [wish["audience"] for wish in asked] == ["orders", "x"]
+
+
+def test_a_port_that_is_none_is_wrong_usage(capsys):
+    assert cli.main(["issuer", "--port", "99999"]) == 2
+    assert "there is no port 99999" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import pytest
 
 from bearerguard import Guard, RejectedError
 from bearerguard.dev import loopback_only
+from bearerguard.dev.accounts import is_on_loopback
 from bearerguard.dev.broken import BAD_TOKENS
 from bearerguard.dev.local_state import MOST_KEYS, Seen
 from bearerguard.dev.minting import LONGEST_LIFETIME_S
@@ -300,3 +301,20 @@ def test_the_metadata_name_every_endpoint_and_stand_at_both_places(visitor_of, p
     for name, url in one.items():
         if name.endswith(("_endpoint", "_uri")):
             assert visitor.get(url.removeprefix(ORIGIN)).status_code != 404, name
+
+
+def test_half_a_character_is_no_user(visitor):
+    """No token can hold it: JSON would, UTF-8 does not."""
+    assert visitor.control("token", {"sub": "\ud800"}).status_code == 400
+
+
+def test_another_sites_page_cannot_make_it_sign(visitor):
+    """A request without CORS has no Origin; Fetch Metadata tell where it comes from."""
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert visitor.get("/control/bad-tokens", headers=headers).status_code == 403
+    assert visitor.get("/control/bad-tokens").status_code == 200
+
+
+def test_an_address_with_something_behind_it_is_not_this_machine():
+    assert not is_on_loopback("http://[::1].evil.example/")
+    assert is_on_loopback("http://[::1]:8000/")

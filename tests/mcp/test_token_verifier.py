@@ -6,11 +6,17 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
 
 from bearerguard import ConfigurationError, UnavailableError
 from bearerguard.mcp import BearerAuthMiddleware, UnavailableMiddleware, token_verifier
+from bearerguard.starlette import requires
 from bearerguard.testing import bad_tokens
 
 
@@ -225,3 +231,26 @@ def test_our_middleware_lets_a_caller_pass_to_the_sdk_in_report_mode(
 ):
     app = BearerAuthMiddleware(mcp_server().streamable_http_app(), guard=in_report_mode(issuer))
     assert knock(serve(lambda _: app) + "/mcp", raw).status_code == 200
+
+
+def test_a_tool_knows_nobody_where_only_the_view_finds_out_that_a_need_is_not_met(issuer):
+    """Design section 2: the user is anonymous unless every check passed, for the SDK as well."""
+    seen = []
+
+    @requires("admin")
+    async def view(request):
+        seen.append((request.user.is_authenticated, get_access_token()))
+        return PlainTextResponse("ok")
+
+    inner = Starlette(routes=[Route("/", view)])
+
+    async def opaque(scope, receive, send):
+        await inner(scope, receive, send)
+
+    app = BearerAuthMiddleware(
+        Starlette(routes=[Mount("/in", opaque)]), guard=in_report_mode(issuer)
+    )
+    headers = {"Authorization": f"Bearer {issuer.token('other')}"}
+
+    assert TestClient(app).get("/in/", headers=headers).status_code == 200
+    assert seen == [(False, None)]

@@ -15,11 +15,11 @@ import bearerguard.flask
 import bearerguard.starlette
 import bearerguard.testing.django
 import bearerguard.wsgi
-from bearerguard import issuers
-from bearerguard.testing import as_token
+from bearerguard import issuers, testing
 
 # What a run inside of this process loads first would be loaded anew by the next one.
-LOADED = (django, fastapi, httpx, starlette, bearerguard, as_token)
+LOADED = (django, fastapi, httpx, starlette, bearerguard)
+LOADED += tuple(getattr(testing, name) for name in testing.__all__)
 PLUGIN = ("-p", "no:bearerguard", "-p", "bearerguard.testing.plugin", "-p", "no:cacheprovider")
 
 

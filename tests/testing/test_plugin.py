@@ -640,3 +640,55 @@ print(json.dumps(sorted(sys.modules)))
         "bearerguard.testing.plugin",
         "bearerguard.testing.refusals",
     }
+
+
+OPEN_BESIDE = """
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Router
+from bearerguard.starlette import BearerAuthMiddleware
+from starlette.applications import Starlette
+
+app = Router(routes=[Mount("/in", BearerAuthMiddleware(Starlette()))], default=PlainTextResponse("x"))
+"""
+OPEN_BELOW = """
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from bearerguard.starlette import BearerAuthMiddleware, public
+
+@public
+async def everything(request):
+    return PlainTextResponse("ok")
+
+app = Starlette(
+    routes=[Route("/{rest:path}", everything)], middleware=[Middleware(BearerAuthMiddleware)]
+)
+"""
+
+
+@pytest.mark.parametrize(("app", "outcome"), [(OPEN_BESIDE, "failed"), (OPEN_BELOW, "passed")])
+def test_what_no_route_names_has_to_be_refused_too(project, app, outcome):
+    """Design section 1: unknown paths included, unless somebody opened them."""
+    test = (
+        "from app import app\ndef test_all(assert_all_protected):\n    assert_all_protected(app)\n"
+    )
+    project(test, app=app).assert_outcomes(**{outcome: 1})
+
+
+def test_blocks_of_trust_that_overlap_are_told():
+    """In a process of its own, because it leaves this one's guards with the wrong keys."""
+    program = """
+from bearerguard.testing import Issuer, trust
+one, other = trust(Issuer(alg="ES256")), trust(Issuer(alg="ES256"))
+one.__enter__()
+other.__enter__()
+try:
+    one.__exit__(None, None, None)
+except RuntimeError as told:
+    print(told)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "overlap" in done.stdout
