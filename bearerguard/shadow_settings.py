@@ -30,6 +30,9 @@ def shadow_of(shadow: object) -> tuple[dict[str, Any], list[str]]:
         if name not in MAY_DIFFER:
             problems.append(f"shadow: {name!r} cannot differ; these can: {', '.join(MAY_DIFFER)}")
             continue
+        if isinstance(value, list | tuple | set | frozenset) and not value:
+            problems.append(f"shadow: {name} is an empty list, which allows nobody; leave it out")
+            continue
         try:
             changed[name] = parsers[name](value)
         except ValueError as error:

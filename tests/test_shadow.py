@@ -217,3 +217,9 @@ def test_a_bad_shadow_is_told_with_everything_else(issuer):
     with pytest.raises(ConfigurationError) as refusal:
         issuer.guard(shadow={"leeway": "x"}, leeway="soon")
     assert len(refusal.value.problems) == 2
+
+
+def test_an_empty_list_in_the_shadow_refuses_the_start(issuer):
+    """It would count every token, and as a live setting it refuses, too."""
+    with pytest.raises(ConfigurationError, match="shadow: clients is an empty list"):
+        issuer.guard(shadow={"clients": []})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bearerguard.cli.output import Output
 
 if TYPE_CHECKING:
-    from bearerguard.cli.doctor_settings import ShownSetting
     from bearerguard.cli.findings import Finding
+    from bearerguard.cli.settings import DescribedSetting
 
 STYLES = {"OK": "good", "problem": "bad", "not reached": "quiet"}
 
@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     import os  # noqa: PLC0415  only when it runs
 
     from bearerguard.cli.doctor_checks import examine  # noqa: PLC0415
-    from bearerguard.cli.doctor_settings import given_settings  # noqa: PLC0415
     from bearerguard.cli.inspect import read_token_from  # noqa: PLC0415
+    from bearerguard.cli.settings import described  # noqa: PLC0415
     from bearerguard.cli.user_app import AppError  # noqa: PLC0415
 
     raw = None
@@ -44,12 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     except (AppError, TypeError) as error:
         print(f"bearerguard doctor: {error}", file=sys.stderr)
         return 2
-    print_findings(Output(as_json=arguments.json), given_settings(os.environ), findings)
+    given = [one for one in described(os.environ) if one.is_set]
+    print_findings(Output(as_json=arguments.json), given, findings)
     return 1 if any(finding.verdict == "problem" for finding in findings) else 0
 
 
 def print_findings(
-    output: Output, settings: "list[ShownSetting]", findings: "list[Finding]"
+    output: Output, settings: "list[DescribedSetting]", findings: "list[Finding]"
 ) -> None:
     """Print the settings and then each check, escaped: the issuer may be a stranger by mistake."""
     from dataclasses import asdict  # noqa: PLC0415  only when it runs
@@ -61,7 +62,7 @@ def print_findings(
         output.document({"settings": [asdict(row) for row in settings], "checks": checks})
         return
     if settings:
-        cells = [tuple(map(whole, (row.name, row.shown, row.origin))) for row in settings]
+        cells = [tuple(map(whole, (row.name, row.value, row.origin))) for row in settings]
         output.table(("setting", "value", "from"), cells)
         output.line("All others have their defaults.\n", "quiet")
     width = max(len(finding.check) for finding in findings)

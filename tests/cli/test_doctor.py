@@ -783,14 +783,17 @@ def test_each_setting_that_is_given_is_shown_with_its_origin_and_no_secret(
 
     _, found = diagnosis()
 
-    shown = {row["name"]: (row["shown"], row["origin"]) for row in found["settings"]}
+    shown = {row["name"]: (row["value"], row["origin"]) for row in found["settings"]}
     assert shown == {
-        "BEARERGUARD_ISSUER": (repr(world.url), "environment"),
-        "BEARERGUARD_AUDIENCE": (repr(world.issuer.audience), "environment"),
-        "BEARERGUARD_SECRET": (repr(str(secret)), "environment"),
-        "BEARERGUARD_CONFIG": (repr(str(file)), "environment"),
-        "BEARERGUARD_LEEWAY": ("'10s'", str(file)),
-        "BEARERGUARD_INTROSPECTION_CLIENT_SECRET": ("***", str(file)),
+        "BEARERGUARD_ISSUER": (world.url, "BEARERGUARD_ISSUER (environment)"),
+        "BEARERGUARD_AUDIENCE": (world.issuer.audience, "BEARERGUARD_AUDIENCE (environment)"),
+        "BEARERGUARD_SECRET": ("***", "BEARERGUARD_SECRET_FILE (environment)"),
+        "BEARERGUARD_CONFIG": (str(file), "BEARERGUARD_CONFIG (environment)"),
+        "BEARERGUARD_LEEWAY": ("10s", f"leeway ({file})"),
+        "BEARERGUARD_INTROSPECTION_CLIENT_SECRET": (
+            "***",
+            f"introspection_client_secret ({file})",
+        ),
     }
 
 
