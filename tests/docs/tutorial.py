@@ -9,12 +9,14 @@ The ports of the page are exchanged for free ones, so that two runs do not meet;
 """
 
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PATIENCE_S = 30
@@ -23,8 +25,11 @@ ISSUER = "first terminal, leave it running"
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    """Choose one below those that a system gives away, or another test gets it between two servers."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
 def before(diff):
