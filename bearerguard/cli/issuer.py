@@ -46,6 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigurationError as error:
         print(*(f"bearerguard: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
+    except OSError as error:
+        where, how = f"port {arguments.port}", "is another issuer running? --port 0 takes a free one"
+        print(f"bearerguard: {where} cannot be had ({error.strerror}): {how}", file=sys.stderr)
+        return 2
     with local:
         _tell(local, Output(as_json=arguments.json))
         return _serve_until_interrupted()

@@ -186,3 +186,10 @@ def test_a_token_is_for_the_api_that_is_configured_here(monkeypatch):
 def test_a_port_that_is_none_is_wrong_usage(capsys):
     assert cli.main(["issuer", "--port", "99999"]) == 2
     assert "there is no port 99999" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_says_what_to_do(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["issuer", "--port", str(port)]) == 2
+    assert "is another issuer running? --port 0 takes a free one" in capsys.readouterr().err
