@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HOW_TO_INSTALL = "the local issuer needs more packages: pip install 'bearerguard[demo]'"
 PORT = 9000
+TAKEN = "is another issuer running? --port 0 takes a free one"
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(*(f"bearerguard: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
     except OSError as error:
-        where, how = f"port {arguments.port}", "is another issuer running? --port 0 takes a free one"
-        print(f"bearerguard: {where} cannot be had ({error.strerror}): {how}", file=sys.stderr)
+        told = f"port {arguments.port} cannot be had ({error.strerror})"
+        print(f"bearerguard: {told}: {TAKEN}", file=sys.stderr)
         return 2
     with local:
         _tell(local, Output(as_json=arguments.json))
