@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from bearerguard.cli.output import Output
@@ -98,6 +99,10 @@ def _shown(name: str, given: "Given") -> str:
         return "***"
     if isinstance(given.raw, list | tuple) and all(isinstance(one, str) for one in given.raw):
         return shown_value(", ".join(given.raw))[1:-1]
+    if isinstance(given.raw, bool):
+        return default_text(given.raw)
+    if isinstance(given.raw, date):  # a moment is one, too
+        return given.raw.isoformat()
     is_file = name == "config" or name.endswith(("_file", "_snapshot"))
     text = shown_file(given.raw) if is_file else shown_value(given.raw)
     return text[1:-1] if isinstance(given.raw, str) and text != "***" else text

@@ -154,10 +154,11 @@ def test_a_file_that_cannot_be_had_does_not_hide_the_rest(environ, shown, tmp_pa
 
 def test_values_of_a_file_that_are_no_text_are_written_as_they_are(environ, shown, tmp_path):
     file = tmp_path / "api.toml"
-    file.write_text("token_cache = 0\nallow_http = true\n")
+    file.write_text("token_cache = 0\nallow_http = true\nreport_until = 2026-12-10\n")
     environ(CONFIG=file)
 
     _, rows, _ = shown()
 
     assert rows["", "BEARERGUARD_TOKEN_CACHE"]["value"] == "0"
-    assert rows["", "BEARERGUARD_ALLOW_HTTP"]["value"] == "True"
+    assert rows["", "BEARERGUARD_ALLOW_HTTP"]["value"] == "on"
+    assert rows["", "BEARERGUARD_REPORT_UNTIL"]["value"] == "2026-12-10"
