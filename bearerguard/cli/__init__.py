@@ -1,6 +1,6 @@
 """The command line: ``bearerguard COMMAND``, also ``python -m bearerguard COMMAND``.
 
-Exit 0: good; 1: a check failed; 2: wrong usage, or something is not installed.
+Exit 0: good; 1: a check failed; 2: wrong usage, or something is not installed; 130: interrupted.
 """
 
 import argparse
